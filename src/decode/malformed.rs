@@ -1,0 +1,101 @@
+//! Why a frame gave no packet: small values that are counted by layer, and printed only in a summary.
+
+use std::fmt;
+
+use crate::reader::Short;
+
+/// Why a frame gave no packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The bytes contradict the layer's specification, or end too early.
+    Malformed(Malformed),
+    /// The layer names a protocol or link type that is not decoded, by its number.
+    Unsupported(Layer, u32),
+}
+
+/// Which layer was short of bytes, and by how much.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Malformed {
+    /// The layer that was being read.
+    pub layer: Layer,
+    /// Bytes it needed.
+    pub needed: usize,
+    /// Bytes it got.
+    pub got: usize,
+    /// Where the layer's bytes begin, from the start of the frame.
+    pub offset: usize,
+}
+
+impl Malformed {
+    /// What a cursor reported, told of the layer that begins `base` bytes into the frame.
+    pub const fn new(layer: Layer, short: Short, base: usize) -> Self {
+        Self { layer, needed: short.needed, got: short.got, offset: base + short.offset }
+    }
+}
+
+/// A layer of a frame, by the name that Wireshark's users know.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Layer {
+    /// The capture's link type.
+    Link,
+    /// Ethernet II, IEEE 802.3.
+    Ethernet,
+    /// IEEE 802.1Q and 802.1ad tags.
+    Vlan,
+    /// Linux cooked capture 1.
+    LinuxSll,
+    /// Linux cooked capture 2.
+    LinuxSll2,
+    /// BSD and OpenBSD loopback.
+    Loopback,
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// An IPv6 extension header.
+    Ipv6Extension,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Layer {
+    /// How many layers there are: the size of a table of counters.
+    pub const COUNT: usize = Self::Udp as usize + 1;
+
+    /// The name in counters and summaries.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link type",
+            Self::Ethernet => "ethernet",
+            Self::Vlan => "vlan",
+            Self::LinuxSll => "linux sll",
+            Self::LinuxSll2 => "linux sll2",
+            Self::Loopback => "loopback",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Ipv6Extension => "ipv6 extension",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(Malformed { layer, needed, got, offset }) => {
+                write!(f, "{layer}: needs {needed} bytes at offset {offset}, there are {got}")
+            }
+            Self::Unsupported(layer, number) => write!(f, "{layer}: {number:#06x} is not decoded"),
+        }
+    }
+}

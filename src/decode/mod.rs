@@ -1,0 +1,107 @@
+//! Stage 2: frame → packet.
+//!
+//! Takes a [`Frame`](crate::capture::Frame)'s bytes and link type, walks link, network and transport headers, and gives a
+//! [`Packet`] that borrows its payload. No heap, no state, no clock. What cannot be decoded is a [`Refusal`]: a
+//! small value that is counted by layer and reason.
+
+#![deny(clippy::indexing_slicing)]
+
+mod malformed;
+
+use std::net::IpAddr;
+
+pub use malformed::{Layer, Malformed, Refusal};
+
+/// The innermost packet of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Packet<'a> {
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// What the packet carries.
+    pub transport: Transport<'a>,
+}
+
+/// What an IP packet carries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Transport<'a> {
+    /// A TCP segment.
+    Tcp(Segment<'a>),
+    /// A UDP datagram.
+    Udp(Datagram<'a>),
+    /// Another protocol, by its number (<https://www.iana.org/assignments/protocol-numbers>).
+    Other(u8),
+    /// A fragment of a datagram that has to be put together first.
+    Fragment(Fragment<'a>),
+}
+
+/// A TCP segment (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Segment<'a> {
+    /// Source port.
+    pub src_port: u16,
+    /// Destination port.
+    pub dst_port: u16,
+    /// Sequence number of the first payload byte, or of the SYN.
+    pub seq: u32,
+    /// Acknowledgement number; means nothing without [`TcpFlags::ACK`].
+    pub ack: u32,
+    /// Control bits.
+    pub flags: TcpFlags,
+    /// The payload as far as it was captured.
+    pub payload: &'a [u8],
+    /// The payload's length on the wire, in bytes: more than `payload.len()` where a snap length cut it.
+    pub wire_len: u32,
+}
+
+/// A UDP datagram (RFC 768).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Datagram<'a> {
+    /// Source port.
+    pub src_port: u16,
+    /// Destination port.
+    pub dst_port: u16,
+    /// The payload as far as it was captured.
+    pub payload: &'a [u8],
+    /// The payload's length on the wire, in bytes.
+    pub wire_len: u32,
+}
+
+/// A fragment of an IP datagram (RFC 791 section 3.2, RFC 8200 section 4.5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fragment<'a> {
+    /// The datagram's identification; 16 bits in IPv4.
+    pub id: u32,
+    /// The protocol of the whole datagram's payload.
+    pub protocol: u8,
+    /// Where this part lies in the datagram's payload, in bytes.
+    pub offset: u32,
+    /// Whether more fragments follow this one.
+    pub more: bool,
+    /// This part of the payload as far as it was captured.
+    pub payload: &'a [u8],
+    /// This part's length on the wire, in bytes.
+    pub wire_len: u32,
+}
+
+/// The control bits of a TCP header.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgement number means something.
+    pub const ACK: u8 = 0x10;
+
+    /// Whether any of `bits` is set.
+    #[inline]
+    pub const fn has(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+}

@@ -1,0 +1,132 @@
+//! Which conversation a packet belongs to.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// An address and a port.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Endpoint {
+    /// Address.
+    pub ip: IpAddr,
+    /// TCP or UDP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::net::SocketAddr::new(self.ip, self.port).fmt(f)
+    }
+}
+
+/// An IP protocol number.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// Transmission Control Protocol.
+    pub const TCP: Self = Self(6);
+    /// User Datagram Protocol.
+    pub const UDP: Self = Self(17);
+}
+
+/// One direction of a conversation: who sends to whom. In an observation, the client is the source.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Flow {
+    /// Who sends.
+    pub src: Endpoint,
+    /// Who receives.
+    pub dst: Endpoint,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+impl Flow {
+    /// The other direction.
+    #[inline]
+    pub const fn reversed(self) -> Self {
+        Self { src: self.dst, dst: self.src, protocol: self.protocol }
+    }
+
+    /// The conversation, in which both directions are equal.
+    #[inline]
+    pub fn key(self) -> FlowKey {
+        let (low, high) = if self.src <= self.dst { (self.src, self.dst) } else { (self.dst, self.src) };
+        FlowKey { low, high, protocol: self.protocol }
+    }
+}
+
+/// A conversation: both directions are equal.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct FlowKey {
+    /// The lower endpoint, by address and then port.
+    pub low: Endpoint,
+    /// The higher endpoint.
+    pub high: Endpoint,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+impl FlowKey {
+    /// Community ID version 1 (<https://github.com/corelight/community-id-spec>), with the default seed of nought.
+    pub fn community_id(&self) -> CommunityId {
+        let mut hash = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
+        hash.update(&[0, 0]);
+        for end in [&self.low, &self.high] {
+            match end.ip {
+                IpAddr::V4(ip) => hash.update(&ip.octets()),
+                IpAddr::V6(ip) => hash.update(&ip.octets()),
+            }
+        }
+        hash.update(&[self.protocol.0, 0]);
+        hash.update(&self.low.port.to_be_bytes());
+        hash.update(&self.high.port.to_be_bytes());
+        let mut digest = [0; 20];
+        digest.copy_from_slice(hash.finish().as_ref());
+        CommunityId(digest)
+    }
+}
+
+/// A Community ID: the name by which other tools know the same conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CommunityId([u8; 20]);
+
+impl fmt::Display for CommunityId {
+    /// The version, a colon, and the digest in base64 (RFC 4648 section 4).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        f.write_str("1:")?;
+        for group in self.0.chunks(3) {
+            let mut bits =
+                group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+            for place in 0..4 {
+                let symbol = if place <= group.len() { ALPHABET[(bits >> 18) as usize & 63] } else { b'=' };
+                bits <<= 6;
+                fmt::Write::write_char(f, char::from(symbol))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published baseline, <https://github.com/corelight/community-id-spec/tree/master/baseline>.
+    #[test]
+    fn community_ids_are_the_published_ones() {
+        for (src, dst, protocol, expected) in [
+            ("128.232.110.120:34855", "66.35.250.204:80", Protocol::TCP, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+            ("192.168.1.52:54585", "8.8.8.8:53", Protocol::UDP, "1:d/FP5EW3wiY1vCndhwleRRKHowQ="),
+            ("66.35.250.204:80", "128.232.110.120:34855", Protocol::TCP, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+        ] {
+            let end = |text: &str| {
+                let address: std::net::SocketAddr = text.parse().unwrap();
+                Endpoint { ip: address.ip(), port: address.port() }
+            };
+            let flow = Flow { src: end(src), dst: end(dst), protocol };
+            assert_eq!(flow.key().community_id().to_string(), expected);
+            assert_eq!(flow.key(), flow.reversed().key());
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Stage 3: packets → conversations.
+//!
+//! Takes [`Packet`](crate::decode::Packet)s, gives the conversation each belongs to ([`Flow`], [`FlowKey`], Community ID) and
+//! the contiguous bytes of a stream. Pure: time comes with the packets.
+
+mod key;
+
+pub use key::{Endpoint, Flow, FlowKey, Protocol};

@@ -1,0 +1,82 @@
+//! Stage 4: bytes → hostnames seen.
+//!
+//! Takes payloads and the contiguous bytes of streams, gives [`Observation`]s. One file a protocol; each parser is a pure
+//! function of the bytes it is given, and answers [`Progress`]: not yet, found, or not this protocol. None of them
+//! knows about segments, chunks or threads.
+
+#![deny(clippy::indexing_slicing)]
+
+use crate::capture::Timestamp;
+use crate::flow::Flow;
+use crate::hostname::Hostname;
+
+/// What a parser makes of the bytes so far.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress<T> {
+    /// Too early to say; the answer cannot change before there are this many bytes in all.
+    NeedMore {
+        /// Bytes from the start of what the parser was given; always more than it was given.
+        at_least: usize,
+    },
+    /// It is this protocol, and here is what it says.
+    Found(T),
+    /// It is not this protocol, and more bytes will not make it so.
+    NotThis,
+}
+
+/// A hostname on the wire: when, between whom, and where in the traffic.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Observation {
+    /// Time of the frame that completed it.
+    pub at: Timestamp,
+    /// Which capture file or interface the frame came from: its place among the inputs, from 0.
+    pub source: u32,
+    /// Number of that frame in its file or on its interface, from 1.
+    pub frame: u64,
+    /// Client to server.
+    pub flow: Flow,
+    /// The name.
+    pub hostname: Hostname,
+    /// Where the name stood.
+    pub seen_in: SeenIn,
+    /// What else the message said.
+    pub detail: Detail,
+}
+
+/// Where a hostname stood.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum SeenIn {
+    /// The question of a DNS query.
+    DnsQuery,
+    /// The server name indication of a TLS ClientHello over TCP (RFC 6066 section 3).
+    TlsSni,
+}
+
+impl SeenIn {
+    /// Every place, in the order of counters and summaries.
+    pub const ALL: [Self; 2] = [Self::DnsQuery, Self::TlsSni];
+
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DnsQuery => "dns_query",
+            Self::TlsSni => "tls_sni",
+        }
+    }
+}
+
+/// What the message around a hostname said.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Detail {
+    /// A DNS question: its type and class as numbers (RFC 1035 section 4.1.2).
+    Dns {
+        /// QTYPE.
+        qtype: u16,
+        /// QCLASS, as on the wire (mDNS uses the top bit).
+        qclass: u16,
+    },
+    /// A ClientHello.
+    Tls,
+}

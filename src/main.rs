@@ -1,0 +1,3 @@
+//! The command: parse, open, run, exit code.
+
+fn main() {}
