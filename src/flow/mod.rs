@@ -3,6 +3,8 @@
 //! Takes [`Packet`](crate::decode::Packet)s, gives the conversation each belongs to ([`Flow`], [`FlowKey`], Community ID) and
 //! the contiguous bytes of a stream. Pure: time comes with the packets.
 
+mod assembly;
 mod key;
 
+pub use assembly::{Assembly, Insertion};
 pub use key::{Endpoint, Flow, FlowKey, Protocol};
