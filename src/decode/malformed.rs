@@ -11,6 +11,8 @@ pub enum Refusal {
     Malformed(Malformed),
     /// The layer names a protocol or link type that is not decoded, by its number.
     Unsupported(Layer, u32),
+    /// More headers of this kind follow one another than are walked.
+    TooDeep(Layer),
 }
 
 /// Which layer was short of bytes, and by how much.
@@ -95,6 +97,7 @@ impl fmt::Display for Refusal {
             Self::Malformed(Malformed { layer, needed, got, offset }) => {
                 write!(f, "{layer}: needs {needed} bytes at offset {offset}, there are {got}")
             }
+            Self::TooDeep(layer) => write!(f, "{layer}: nested too deep"),
             Self::Unsupported(layer, number) => write!(f, "{layer}: {number:#06x} is not decoded"),
         }
     }

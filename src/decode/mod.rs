@@ -6,11 +6,35 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod link;
 mod malformed;
+mod net;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod walk;
 
 use std::net::IpAddr;
 
+use crate::capture::LinkType;
 pub use malformed::{Layer, Malformed, Refusal};
+
+/// Decodes a frame of `link`, of which `bytes` were captured and `wire_len` bytes were on the wire.
+///
+/// Headers may be cut by a snap length only as far as the ports; a payload is given as far as it goes, and its
+/// `wire_len` says how long it was.
+///
+/// # Errors
+/// [`Refusal::Unsupported`] for what is no IP (ARP, LLDP, …), which is no damage; [`Refusal::Malformed`] for headers
+/// that end too early or contradict themselves; [`Refusal::TooDeep`] where a limit on nesting was reached.
+#[inline]
+pub fn packet(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Packet<'_>, Refusal> {
+    let walk = walk::Walk::new(bytes, wire_len);
+    match link {
+        LinkType::ETHERNET => link::ethernet(walk),
+        other => link::other(walk, other),
+    }
+}
 
 /// The innermost packet of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

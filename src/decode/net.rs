@@ -1,0 +1,196 @@
+//! The network layer: IPv4, IPv6 and its extension headers, down to the protocol of the payload.
+//!
+//! Checksums are never looked at: a mirror port sees packets before the network card has filled them in.
+
+use std::net::IpAddr;
+
+use etherparse::err::{ipv4, ipv6};
+use etherparse::{Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice};
+
+use super::walk::Walk;
+use super::{Fragment, Layer, Packet, Refusal, Transport, transport};
+
+/// The most extension headers of one IPv6 packet. RFC 8200 section 4.1 has each at most once, destination options
+/// twice: seven in all; RFC 9288 lets a receiver refuse long chains.
+pub(super) const MAX_EXTENSIONS: usize = 10;
+
+/// Protocol numbers (<https://www.iana.org/assignments/protocol-numbers>).
+pub(super) mod protocol {
+    /// IPv6 hop-by-hop options.
+    pub(crate) const HOP_BY_HOP: u8 = 0;
+    pub(crate) const TCP: u8 = 6;
+    pub(crate) const UDP: u8 = 17;
+    /// IPv6 routing header.
+    pub(crate) const ROUTING: u8 = 43;
+    /// IPv6 fragment header.
+    pub(crate) const FRAGMENT: u8 = 44;
+    /// Authentication header (RFC 4302): signed, not encrypted.
+    pub(crate) const AH: u8 = 51;
+    /// IPv6 destination options.
+    pub(crate) const DESTINATION: u8 = 60;
+    /// Mobility header (RFC 6275).
+    pub(crate) const MOBILITY: u8 = 135;
+    /// Host identity protocol (RFC 7401).
+    pub(crate) const HIP: u8 = 139;
+    /// Shim6 (RFC 5533).
+    pub(crate) const SHIM6: u8 = 140;
+}
+
+/// Who sends to whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+}
+
+impl Ends {
+    /// A packet between them.
+    #[inline]
+    pub(super) const fn packet(self, transport: Transport<'_>) -> Packet<'_> {
+        Packet { src: self.src, dst: self.dst, transport }
+    }
+}
+
+/// Decodes IPv4 or IPv6, as the first four bits say; `layer` promised one of the two.
+pub(super) fn by_version(walk: Walk<'_>, layer: Layer) -> Result<Packet<'_>, Refusal> {
+    match walk.peek(layer)? >> 4 {
+        4 => ipv4(walk),
+        6 => ipv6(walk),
+        version => Err(Refusal::Unsupported(layer, u32::from(version))),
+    }
+}
+
+/// Decodes an IPv4 packet (RFC 791 section 3.1).
+#[inline]
+pub(super) fn ipv4(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
+    let header = match Ipv4HeaderSlice::from_slice(walk.rest()) {
+        Ok(header) => header,
+        Err(error) => return Err(bad_ipv4(&walk, &error)),
+    };
+    let header_len = header.slice().len();
+    match usize::from(header.total_len()) {
+        // Segmentation offload: the card will cut the packet and fill in the lengths.
+        0 => {}
+        short if short < header_len => return Err(walk.malformed(Layer::Ipv4, header_len, short)),
+        total => walk.limit(total),
+    }
+    walk.skip(Layer::Ipv4, header_len)?;
+    let ends = Ends { src: header.source_addr().into(), dst: header.destination_addr().into() };
+    if header.is_fragmenting_payload() {
+        return Ok(ends.packet(Transport::Fragment(Fragment {
+            id: u32::from(header.identification()),
+            protocol: header.protocol().0,
+            offset: u32::from(header.fragments_offset().byte_offset()),
+            more: header.more_fragments(),
+            payload: walk.rest(),
+            wire_len: walk.wire_len(),
+        })));
+    }
+    payload(walk, ends, header.protocol().0)
+}
+
+/// Decodes an IPv6 packet (RFC 8200 section 3).
+#[inline]
+pub(super) fn ipv6(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
+    let header = match Ipv6HeaderSlice::from_slice(walk.rest()) {
+        Ok(header) => header,
+        Err(error) => return Err(bad_ipv6(&walk, &error)),
+    };
+    walk.skip(Layer::Ipv6, header.slice().len())?;
+    match usize::from(header.payload_length()) {
+        // Segmentation offload, or a jumbogram (RFC 2675): the payload is what there is.
+        0 => {}
+        length => walk.limit(length),
+    }
+    let ends = Ends { src: header.source_addr().into(), dst: header.destination_addr().into() };
+    payload(walk, ends, header.next_header().0)
+}
+
+/// Decodes what an IP packet carries.
+#[inline]
+fn payload(walk: Walk<'_>, ends: Ends, number: u8) -> Result<Packet<'_>, Refusal> {
+    match number {
+        protocol::TCP => transport::tcp(walk, ends),
+        protocol::UDP => transport::udp(walk, ends),
+        other => beyond(walk, ends, other),
+    }
+}
+
+/// Walks extension headers, in any order, until something else comes.
+#[inline(never)]
+fn beyond(mut walk: Walk<'_>, ends: Ends, mut number: u8) -> Result<Packet<'_>, Refusal> {
+    for _ in 0..MAX_EXTENSIONS {
+        number = match number {
+            protocol::TCP => return transport::tcp(walk, ends),
+            protocol::UDP => return transport::udp(walk, ends),
+            // RFC 4302 section 2.2: the length counts words of four bytes, less two.
+            protocol::AH => {
+                let [next, length] = walk.array(Layer::Ipv6Extension)?;
+                walk.skip(Layer::Ipv6Extension, (usize::from(length) + 2) * 4 - 2)?;
+                next
+            }
+            // IPv4 has no other.
+            other if ends.dst.is_ipv4() => return Ok(ends.packet(Transport::Other(other))),
+            // RFC 8200 section 4.2: the length counts words of eight bytes, without the first.
+            protocol::HOP_BY_HOP
+            | protocol::ROUTING
+            | protocol::DESTINATION
+            | protocol::MOBILITY
+            | protocol::HIP
+            | protocol::SHIM6 => {
+                let [next, length] = walk.array(Layer::Ipv6Extension)?;
+                walk.skip(Layer::Ipv6Extension, (usize::from(length) + 1) * 8 - 2)?;
+                next
+            }
+            protocol::FRAGMENT => {
+                let header = match Ipv6FragmentHeaderSlice::from_slice(walk.rest()) {
+                    Ok(header) => header,
+                    Err(short) => {
+                        return Err(walk.malformed(Layer::Ipv6Extension, short.required_len, short.len));
+                    }
+                };
+                walk.skip(Layer::Ipv6Extension, header.slice().len())?;
+                if header.is_fragmenting_payload() {
+                    return Ok(ends.packet(Transport::Fragment(Fragment {
+                        id: header.identification(),
+                        protocol: header.next_header().0,
+                        offset: u32::from(header.fragment_offset().byte_offset()),
+                        more: header.more_fragments(),
+                        payload: walk.rest(),
+                        wire_len: walk.wire_len(),
+                    })));
+                }
+                // An atomic fragment is a whole packet (RFC 6946).
+                header.next_header().0
+            }
+            other => return Ok(ends.packet(Transport::Other(other))),
+        };
+    }
+    match number {
+        protocol::TCP => transport::tcp(walk, ends),
+        protocol::UDP => transport::udp(walk, ends),
+        _ => Err(Refusal::TooDeep(Layer::Ipv6Extension)),
+    }
+}
+
+#[cold]
+fn bad_ipv4(walk: &Walk<'_>, error: &ipv4::HeaderSliceError) -> Refusal {
+    match error {
+        ipv4::HeaderSliceError::Len(short) => walk.malformed(Layer::Ipv4, short.required_len, short.len),
+        ipv4::HeaderSliceError::Content(ipv4::HeaderError::HeaderLengthSmallerThanHeader { ihl }) => {
+            walk.malformed(Layer::Ipv4, 20, usize::from(*ihl) * 4)
+        }
+        // Another version: there is nothing of this header.
+        ipv4::HeaderSliceError::Content(ipv4::HeaderError::UnexpectedVersion { .. }) => {
+            walk.malformed(Layer::Ipv4, 20, 0)
+        }
+    }
+}
+
+#[cold]
+fn bad_ipv6(walk: &Walk<'_>, error: &ipv6::HeaderSliceError) -> Refusal {
+    match error {
+        ipv6::HeaderSliceError::Len(short) => walk.malformed(Layer::Ipv6, short.required_len, short.len),
+        ipv6::HeaderSliceError::Content(_) => walk.malformed(Layer::Ipv6, 40, 0),
+    }
+}

@@ -1,0 +1,83 @@
+//! The transport layer: TCP and UDP headers, and the payload behind them.
+
+use etherparse::err::tcp;
+use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
+
+use super::net::Ends;
+use super::walk::Walk;
+use super::{Datagram, Layer, Packet, Refusal, Segment, TcpFlags, Transport};
+
+/// Bytes of a TCP header without options, and of a UDP header.
+const TCP_LEN: usize = 20;
+const UDP_LEN: usize = 8;
+
+/// Decodes a TCP segment (RFC 9293 section 3.1).
+#[inline]
+pub(super) fn tcp(mut walk: Walk<'_>, ends: Ends) -> Result<Packet<'_>, Refusal> {
+    let header = match TcpHeaderSlice::from_slice(walk.rest()) {
+        Ok(header) => header,
+        Err(error) => return bad_tcp(walk, ends, &error),
+    };
+    walk.skip(Layer::Tcp, header.slice().len())?;
+    Ok(segment(walk, ends, &header))
+}
+
+/// Decodes a UDP datagram (RFC 768).
+#[inline]
+pub(super) fn udp(mut walk: Walk<'_>, ends: Ends) -> Result<Packet<'_>, Refusal> {
+    let header = match UdpHeaderSlice::from_slice(walk.rest()) {
+        Ok(header) => header,
+        Err(short) => return Err(walk.malformed(Layer::Udp, short.required_len, short.len)),
+    };
+    match usize::from(header.length()) {
+        // Segmentation offload, or a jumbogram (RFC 2675 section 4): the payload is what there is.
+        0 => {}
+        short if short < UDP_LEN => return Err(walk.malformed(Layer::Udp, UDP_LEN, short)),
+        // A length beyond the IP packet's end is wrong, and is cut to that.
+        length if length < walk.wire() => walk.limit(length),
+        _ => {}
+    }
+    walk.skip(Layer::Udp, UDP_LEN)?;
+    Ok(ends.packet(Transport::Udp(Datagram {
+        src_port: header.source_port(),
+        dst_port: header.destination_port(),
+        payload: walk.rest(),
+        wire_len: walk.wire_len(),
+    })))
+}
+
+#[inline]
+fn segment<'a>(walk: Walk<'a>, ends: Ends, header: &TcpHeaderSlice<'_>) -> Packet<'a> {
+    ends.packet(Transport::Tcp(Segment {
+        src_port: header.source_port(),
+        dst_port: header.destination_port(),
+        seq: header.sequence_number(),
+        ack: header.acknowledgment_number(),
+        flags: TcpFlags(header.slice().get(13).copied().unwrap_or_default()),
+        payload: walk.rest(),
+        wire_len: walk.wire_len(),
+    }))
+}
+
+/// A header that etherparse refuses is damaged, unless a snap length cut nothing but its options: then ports and
+/// numbers are there, and the payload is not.
+#[cold]
+fn bad_tcp<'a>(mut walk: Walk<'a>, ends: Ends, error: &tcp::HeaderSliceError) -> Result<Packet<'a>, Refusal> {
+    let short = match error {
+        tcp::HeaderSliceError::Len(short) => short,
+        tcp::HeaderSliceError::Content(tcp::HeaderError::DataOffsetTooSmall { data_offset }) => {
+            return Err(walk.malformed(Layer::Tcp, TCP_LEN, usize::from(*data_offset) * 4));
+        }
+    };
+    let refusal = walk.malformed(Layer::Tcp, short.required_len, short.len);
+    if walk.wire() < short.required_len {
+        return Err(refusal);
+    }
+    let wire = walk.wire() - short.required_len;
+    let Ok(mut fixed) = walk.array::<TCP_LEN>(Layer::Tcp) else { return Err(refusal) };
+    let [.., data_offset, _, _, _, _, _, _, _] = &mut fixed;
+    *data_offset = 0x50;
+    let Ok(header) = TcpHeaderSlice::from_slice(&fixed) else { return Err(refusal) };
+    walk.leave_uncaptured(wire);
+    Ok(segment(walk, ends, &header))
+}
