@@ -1,0 +1,450 @@
+//! The built-in catalogue, and the TOML form that it shares with lists of the user.
+//!
+//! One file a category in `catalogue/`, made for reading and editing:
+//!
+//! ```toml
+//! category = "cloud-storage"                       # for every service of the file, as are the next four
+//! techniques = ["T1102.002", "T1567.002"]          # ATT&CK
+//! tier = 2                                         # how noisy: 1 a contact is news … 4 on every network all day
+//! also = ["collaboration"]                         # further categories
+//! clients = ["dropbox"]                            # own programs: file names in lower case, without .exe
+//!
+//! [expand]
+//! region = ["eu-west-1", "us-east-1"]              # {region} in a suffix stands for each of these
+//!
+//! [[service]]
+//! name = "Dropbox"                                 # without a name, each suffix is a service of its own
+//! suffixes = ["dropbox.com", "dropboxapi.com"]     # each matches itself and every name below it
+//! tenants = ["contoso.example"]                    # suffixes too: the label in front of them names a customer
+//! not-tenants = ["www"]                            # but these labels do not
+//! tiers = { "dropbox.com" = 3 }                    # where one suffix differs from its service
+//! ```
+//!
+//! A service may say `category`, `techniques`, `tier`, `also` and `clients` for itself. It is read as a
+//! document of its own, so that a mistake in one costs that one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::index::Adding;
+use super::{Entry, Service, Tier, parse, suffix};
+use crate::hostname::NameBuf;
+
+/// The name of the built-in list in entries.
+pub(super) const LIST: &str = "builtin";
+
+/// The categories of the catalogue, and what belongs to each. Lists of the user may have others.
+pub const CATEGORIES: &[(&str, &str)] = &[
+    ("blockchain", "nodes, explorers and gateways of public ledgers: data that nobody can take down"),
+    (
+        "campaign-host",
+        "single hosts of published campaigns: no service, listed because other lists have them",
+    ),
+    ("cdn", "content delivery networks, where many customers share names and addresses"),
+    ("cloud-storage", "files and buckets that an account keeps: drives, object stores"),
+    ("collaboration", "documents, notes, boards, calendars, mail and forms of teams"),
+    ("dev-platform", "source code, packages and build services"),
+    ("dns-over-https", "resolvers that hide the question from this sensor (context)"),
+    ("dynamic-dns", "names that anybody points anywhere in a minute"),
+    ("file-sharing", "one-off file transfer, mostly without an account"),
+    ("hosting", "functions, applications, databases and free pages under the provider's name"),
+    ("identity", "sign-in and token endpoints that stand before the others (context)"),
+    ("ip-lookup", "services that tell a client its public address or place (context)"),
+    ("llm-api", "large language models, by API or in the browser"),
+    ("messaging", "chats, bots and push services"),
+    ("oast", "out-of-band interaction hosts of scanners and testers"),
+    ("paste", "texts, snippets and JSON documents that anybody leaves for anybody"),
+    ("proxy", "gateways to Tor, translators and other ways around"),
+    ("social", "profiles, posts, blogs, forums, comments, media"),
+    ("tunnel", "tunnels and relays to a machine behind a firewall"),
+    ("url-shortener", "redirects (context)"),
+    ("webhook", "request catchers, hooks and automation"),
+];
+
+/// A file of the catalogue.
+#[derive(Debug)]
+pub(super) struct File {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests name the file"))]
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
+}
+
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(File { name: $name, text: include_str!(concat!("catalogue/", $name, ".toml")) }),*]
+    };
+}
+
+/// The files of the catalogue: one a category.
+pub(super) const FILES: &[File] = files!(
+    "cdn" "cloud-storage" "collaboration" "dev-platform" "file-sharing" "hosting" "messaging" "paste" "social" "tunnel"
+);
+
+/// Reads a list in TOML.
+pub(super) fn parse(text: &str, list: &Arc<str>, adding: &mut Adding<'_>) {
+    let mut reader = Reader { list, head: Head::default(), buffer: NameBuf::new(), adding };
+    for chunk in chunks(text) {
+        reader.chunk(&chunk);
+    }
+}
+
+/// A part of the file that is a document by itself: what stands before the first service, or one service.
+struct Chunk<'t> {
+    text: &'t str,
+    /// The number of its first line, from 1.
+    line: usize,
+}
+
+fn chunks(text: &str) -> Vec<Chunk<'_>> {
+    let mut chunks = Vec::new();
+    let (mut start, mut start_line, mut end) = (0, 1, 0);
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        if is_service(line) {
+            chunks.push((start..end, start_line));
+            (start, start_line) = (end, number);
+        }
+        end += line.len();
+    }
+    chunks.push((start..end, start_line));
+    chunks.into_iter().filter_map(|(range, line)| Some(Chunk { text: text.get(range)?, line })).collect()
+}
+
+/// Whether a text begins with the header of a service.
+pub(super) fn is_service(text: &str) -> bool {
+    text.trim_start().starts_with("[[service]]")
+}
+
+impl Chunk<'_> {
+    /// The number of the line that a byte stands in, and the line.
+    fn line_at(&self, offset: usize) -> (usize, &str) {
+        let before = self.text.get(..offset).unwrap_or_default();
+        let nth = before.matches('\n').count();
+        (self.line + nth, self.text.lines().nth(nth).unwrap_or_default())
+    }
+}
+
+/// What a file says for all its services, or one says for itself.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Head {
+    category: Option<String>,
+    techniques: Option<Vec<String>>,
+    tier: Option<i64>,
+    also: Option<Vec<String>>,
+    clients: Option<Vec<String>>,
+    #[serde(default)]
+    expand: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    service: [Form; 1],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Form {
+    name: Option<String>,
+    category: Option<String>,
+    techniques: Option<Vec<String>>,
+    tier: Option<i64>,
+    also: Option<Vec<String>>,
+    clients: Option<Vec<String>>,
+    #[serde(default)]
+    suffixes: Vec<Spanned<String>>,
+    #[serde(default)]
+    tenants: Vec<Spanned<String>>,
+    #[serde(default)]
+    not_tenants: Vec<String>,
+    #[serde(default)]
+    tiers: BTreeMap<Spanned<String>, i64>,
+}
+
+struct Reader<'a, 'b> {
+    list: &'a Arc<str>,
+    head: Head,
+    buffer: NameBuf,
+    adding: &'a mut Adding<'b>,
+}
+
+impl Reader<'_, '_> {
+    fn chunk(&mut self, chunk: &Chunk<'_>) {
+        let result = if is_service(chunk.text) {
+            toml::from_str(chunk.text).map(|Document { service: [form] }| self.service(chunk, form))
+        } else {
+            toml::from_str(chunk.text).map(|head| self.head = head)
+        };
+        if let Err(error) = result {
+            let (line, text) = chunk.line_at(error.span().map_or(0, |span| span.start));
+            self.adding.problems.refuse(
+                line,
+                text,
+                error.message(),
+                "nothing was taken from this part of the file",
+            );
+        }
+    }
+
+    fn service(&mut self, chunk: &Chunk<'_>, form: Form) {
+        let head = &self.head;
+        let strings = |own: Option<Vec<String>>, common: &Option<Vec<String>>| -> Box<[Box<str>]> {
+            let list = own.or_else(|| common.clone()).unwrap_or_default();
+            list.into_iter().map(String::into_boxed_str).collect()
+        };
+        let about = Arc::new(Service {
+            name: form.name.map(String::into_boxed_str),
+            category: form
+                .category
+                .or_else(|| head.category.clone())
+                .map_or_else(|| parse::PLAIN_CATEGORY.into(), String::into_boxed_str),
+            also: strings(form.also, &head.also),
+            techniques: strings(form.techniques, &head.techniques),
+            clients: strings(form.clients, &head.clients),
+            not_tenants: strings(Some(form.not_tenants), &None),
+            list: Arc::clone(self.list),
+        });
+        let tier = form.tier.or(head.tier).unwrap_or(2);
+        for (suffixes, tenants) in [(&form.suffixes, false), (&form.tenants, true)] {
+            for suffix in suffixes {
+                let tier = form.tiers.get(suffix.as_ref().as_str()).copied().unwrap_or(tier);
+                self.suffix(chunk, suffix, tier, tenants, &about);
+            }
+        }
+        for suffix in form.tiers.keys() {
+            if !form.suffixes.iter().chain(&form.tenants).any(|listed| listed == suffix) {
+                let (line, text) = chunk.line_at(suffix.span().start);
+                self.adding.problems.refuse(
+                    line,
+                    text,
+                    "gives a tier to what is no suffix of this service",
+                    "",
+                );
+            }
+        }
+    }
+
+    fn suffix(
+        &mut self,
+        chunk: &Chunk<'_>,
+        text: &Spanned<String>,
+        tier: i64,
+        tenants: bool,
+        about: &Arc<Service>,
+    ) {
+        let (line, _) = chunk.line_at(text.span().start);
+        let Some(tier) = Tier::from_number(tier) else {
+            self.adding.problems.refuse(
+                line,
+                text.as_ref(),
+                format_args!("has tier {tier}"),
+                "tiers are 1 to 4",
+            );
+            return;
+        };
+        for text in self.expanded(text.as_ref()) {
+            match suffix::read(&text, &mut self.buffer) {
+                Ok(suffix) => {
+                    let suffix = suffix.into();
+                    self.adding.entry(line, Entry { suffix, tier, tenants, about: Arc::clone(about) });
+                }
+                Err(wrong) => self.adding.problems.refuse(line, &text, wrong.wrong, wrong.right),
+            }
+        }
+    }
+
+    /// The suffix with each word of `[expand]` in its place; itself, where there is none.
+    fn expanded(&self, text: &str) -> Vec<String> {
+        let found = self.head.expand.iter().find_map(|(name, words)| {
+            let (before, after) = text.split_once(&format!("{{{name}}}"))?;
+            Some(words.iter().map(|word| format!("{before}{word}{after}")).collect())
+        });
+        found.unwrap_or_else(|| vec![text.to_owned()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostname::Hostname;
+    use crate::lists::{Builder, Lists};
+
+    /// The names of the five published detections whose lists the catalogue began with.
+    const SEEDS: [&str; 61] = [
+        "amazonaws.com",
+        "api.dropboxapi.com",
+        "api.github.com",
+        "api.notion.so",
+        "api.onedrive.com",
+        "api.slack.com",
+        "api.telegram.org",
+        "api.twitter.com",
+        "blogspot.com",
+        "box.com",
+        "calendar.google.com",
+        "cdn.discordapp.com",
+        "cloudflare.com",
+        "content.dropboxapi.com",
+        "discord.com",
+        "discordapp.com",
+        "docs.google.com",
+        "drive.google.com",
+        "dropbox.com",
+        "firebase.googleapis.com",
+        "firebaseio.com",
+        "ghostbin.co",
+        "ghostbin.com",
+        "gist.github.com",
+        "gitee.com",
+        "github.com",
+        "googleapis.com",
+        "graph.microsoft.com",
+        "hastebin.com",
+        "i.imgur.com",
+        "imgur.com",
+        "livejournal.com",
+        "mediafire.com",
+        "notion.so",
+        "old.reddit.com",
+        "onedrive.live.com",
+        "paste.ee",
+        "pastebin.com",
+        "pastebin.pl",
+        "pcloud.com",
+        "raw.githubusercontent.com",
+        "reddit.com",
+        "s3.amazonaws.com",
+        "sharepoint.com",
+        "sites.google.com",
+        "slack.com",
+        "social.technet.microsoft.com",
+        "storage.googleapis.com",
+        "t.co",
+        "t.me",
+        "technet.microsoft.com",
+        "telegram.org",
+        "top4top.io",
+        "trello.com",
+        "twitter.com",
+        "wordpress.com",
+        "workers.dev",
+        "www.googleapis.com",
+        "yandex.com",
+        "youtu.be",
+        "youtube.com",
+    ];
+
+    fn meets(lists: &Lists, hostname: &str) -> bool {
+        lists.lookup(&Hostname::new(hostname).unwrap()).is_some()
+    }
+
+    #[test]
+    fn every_seed_name_is_an_entry() {
+        let lists = Lists::builtin();
+        for name in SEEDS {
+            assert!(lists.entry(name).is_some(), "{name}");
+            assert!(meets(&lists, &format!("x.{name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_are_none() {
+        let lists = Lists::builtin();
+        for name in [
+            "notdropbox.com",
+            "evil-box.com",
+            "pastebin.com.cdn.example",
+            "www.xbox.com",
+            "microsoft.com",
+            "com",
+        ] {
+            assert!(!meets(&lists, name), "{name}");
+        }
+        for name in ["PASTEBIN.COM.", "pastebin.com", "x.pastebin.com"] {
+            assert!(meets(&lists, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_entry_matches_itself_and_its_children_and_nothing_else() {
+        let lists = Lists::builtin();
+        for entry in lists.entries() {
+            let suffix = &*entry.suffix;
+            let service = |name: &str| lists.lookup(name).map(|entry| &*entry.suffix);
+            assert_eq!(service(suffix), Some(suffix));
+            assert_eq!(service(&format!("x.{suffix}")), Some(suffix));
+            for other in [
+                format!("not{suffix}"),
+                format!("{suffix}.evil.example"),
+                format!("x.{}", suffix.replace('.', "")),
+            ] {
+                assert_ne!(service(&other), Some(suffix), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_in_order() {
+        let mut builder = Builder::new();
+        let mut last_file = "";
+        for file in FILES {
+            assert!(last_file < file.name, "files are sorted: {}", file.name);
+            last_file = file.name;
+            // Each file under its own name, so that a suffix in two of them is told.
+            let problems = builder.add(file.name, file.text);
+            assert!(problems.is_empty(), "{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>());
+        }
+        for entry in builder.build().entries() {
+            let Service { name, category, also, techniques, clients, list, .. } = &*entry.about;
+            assert!(name.as_ref().is_some_and(|name| !name.is_empty()), "{entry:?}");
+            assert_eq!(**category, **list, "the file is the category");
+            for category in std::iter::once(category).chain(also) {
+                assert!(CATEGORIES.iter().any(|(known, _)| **known == **category), "{entry:?}");
+            }
+            assert!(!techniques.is_empty(), "{entry:?}");
+            assert!(techniques.iter().all(|technique| is_technique(technique)), "{entry:?}");
+            for client in clients {
+                assert!(client.to_lowercase() == **client && !client.ends_with(".exe"), "{entry:?}");
+            }
+        }
+    }
+
+    /// Services and suffixes in alphabetical order, so that everybody finds and adds them in the same place.
+    #[test]
+    fn the_catalogue_is_sorted() {
+        for file in FILES {
+            let mut last = String::new();
+            for chunk in chunks(file.text).iter().skip(1) {
+                let Document { service: [form] } = toml::from_str(chunk.text).unwrap();
+                let name = form.name.unwrap().to_lowercase();
+                assert!(last < name, "{}: {name} after {last}", file.name);
+                last = name;
+                assert!(!form.suffixes.is_empty() || !form.tenants.is_empty(), "{last}");
+                for suffixes in [form.suffixes, form.tenants] {
+                    assert!(suffixes.is_sorted_by(|a, b| a.as_ref() < b.as_ref()), "{}: {last}", file.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_built_in() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lists/catalogue");
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        assert!(names.iter().eq(FILES.iter().map(|file| file.name)), "{names:?}");
+    }
+
+    fn is_technique(text: &str) -> bool {
+        let (technique, sub) = text.split_once('.').unwrap_or((text, "001"));
+        let digits =
+            |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+        technique.strip_prefix('T').is_some_and(|number| digits(number, 4)) && digits(sub, 3)
+    }
+}

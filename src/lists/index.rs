@@ -1,0 +1,221 @@
+//! The index: a hostname, and the entry with the longest suffix that it ends with on a label boundary.
+//!
+//! Every suffix of a name that begins at a label is looked up in a hash set, longest first: a name has few labels,
+//! and hashing twenty bytes is cheaper than walking a tree of them. A set of the lengths that occur saves most lookups that
+//! could not succeed, first of all the one for `com`. This file knows no format; [`parse`](super::parse) does.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
+
+use super::problem::{Problem, Problems};
+use super::{Entry, Service, Tier, catalogue, parse};
+
+/// Every list in use, ready to be asked. Immutable; workers share one.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    entries: HashSet<BySuffix, FxBuildHasher>,
+    lengths: Lengths,
+}
+
+impl Lists {
+    /// The built-in catalogue alone.
+    pub fn builtin() -> Self {
+        Builder::with_builtin().build()
+    }
+
+    /// The entry with the longest suffix that the hostname equals or lies below. The hostname is in canonical spelling, as a
+    /// [`Hostname`](crate::hostname::Hostname) or a [`NameBuf`](crate::hostname::NameBuf) has it.
+    #[inline]
+    pub fn lookup(&self, hostname: &str) -> Option<&Arc<Entry>> {
+        let mut rest = hostname;
+        loop {
+            if self.lengths.contains(rest.len())
+                && let Some(found) = self.entries.get(rest)
+            {
+                return Some(&found.0);
+            }
+            rest = rest.split_once('.')?.1;
+        }
+    }
+
+    /// The entry of exactly this suffix.
+    pub fn entry(&self, suffix: &str) -> Option<&Arc<Entry>> {
+        self.entries.get(suffix).map(|found| &found.0)
+    }
+
+    /// Every entry, in no particular order.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.iter().map(|entry| &entry.0)
+    }
+
+    /// How many suffixes there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is listed.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// Takes lists one after another; the later wins where two have the same suffix.
+#[derive(Debug, Default)]
+pub struct Builder {
+    lists: Lists,
+}
+
+impl Builder {
+    /// Without any list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the built-in catalogue.
+    pub fn with_builtin() -> Self {
+        let mut builder = Self::new();
+        for file in catalogue::FILES {
+            // A test holds that the catalogue has no problem.
+            drop(builder.add_as(catalogue::LIST, file.text.as_bytes()));
+        }
+        builder
+    }
+
+    /// Adds the text of a list, in any of the formats of [`parse`](super::parse), and tells what it could not use.
+    ///
+    /// `list` is the name in problems and in [`Entry::list`]: the path, as the user gave it.
+    pub fn add(&mut self, list: &str, text: impl AsRef<[u8]>) -> Vec<Problem> {
+        self.add_as(list, text.as_ref())
+    }
+
+    /// What was added, ready to be asked.
+    pub fn build(mut self) -> Lists {
+        self.lists.entries.shrink_to_fit();
+        self.lists
+    }
+
+    fn add_as(&mut self, list: &str, text: &[u8]) -> Vec<Problem> {
+        let list: Arc<str> = list.into();
+        let mut problems = Problems::new(Arc::clone(&list));
+        parse::parse(text, &list, &mut Adding { builder: self, problems: &mut problems });
+        problems.finish()
+    }
+
+    fn insert(&mut self, entry: Entry) -> Option<Arc<Entry>> {
+        self.lists.lengths.insert(entry.suffix.len());
+        self.lists.entries.replace(BySuffix(Arc::new(entry))).map(|old| old.0)
+    }
+}
+
+/// Where a parser puts what it reads: entries into the index, and problems beside it.
+pub(super) struct Adding<'a> {
+    builder: &'a mut Builder,
+    pub(super) problems: &'a mut Problems,
+}
+
+impl Adding<'_> {
+    /// Makes room, so that a long list is not hashed again and again while it grows.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.builder.lists.entries.reserve(entries);
+    }
+
+    /// Adds an entry about which the list says everything.
+    pub(super) fn entry(&mut self, line: usize, entry: Entry) {
+        let about = Arc::clone(&entry.about);
+        let tier = entry.tier;
+        if let Some(old) = self.builder.insert(entry) {
+            if old.list() != &*about.list {
+                self.problems.note(
+                    line,
+                    &old.suffix,
+                    format_args!(
+                        "was {} ({}, tier {}) in {}",
+                        old.service(),
+                        old.category(),
+                        old.tier.number(),
+                        old.list()
+                    ),
+                    "this list stands",
+                );
+            } else if (&*old.about, old.tier) != (&*about, tier) {
+                self.problems.note(
+                    line,
+                    &old.suffix,
+                    "stands twice in this list, with different words",
+                    "the later stands",
+                );
+            }
+        }
+    }
+
+    /// Adds a suffix of which the list says no more. Where another list knows what it is, that is kept: the line says
+    /// that the name matters, not that it is no longer Dropbox.
+    pub(super) fn suffix(&mut self, line: usize, suffix: &str, about: &Arc<Service>) {
+        let entry = match self.builder.lists.entry(suffix) {
+            Some(known) if known.list() == &*about.list => return,
+            Some(known) if known.about.name.is_some() => {
+                let tier = known.tier.min(PLAIN_TIER);
+                self.problems.note(
+                    line,
+                    suffix,
+                    format_args!("is {} ({}) in {}", known.service(), known.category(), known.list()),
+                    format_args!("service and category are kept, the tier is now {}", tier.number()),
+                );
+                let about = Service { list: Arc::clone(&about.list), ..(*known.about).clone() };
+                Entry { suffix: suffix.into(), tier, tenants: known.tenants, about: Arc::new(about) }
+            }
+            _ => Entry { suffix: suffix.into(), tier: PLAIN_TIER, tenants: false, about: Arc::clone(about) },
+        };
+        self.builder.insert(entry);
+    }
+}
+
+/// The tier of a plain line: whoever lists a name wants to hear of it, and has not said how much.
+const PLAIN_TIER: Tier = Tier::Two;
+
+/// An entry that is found by its suffix.
+#[derive(Clone, Debug)]
+struct BySuffix(Arc<Entry>);
+
+impl Borrow<str> for BySuffix {
+    #[inline]
+    fn borrow(&self) -> &str {
+        &self.0.suffix
+    }
+}
+
+impl Hash for BySuffix {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.suffix.hash(state);
+    }
+}
+
+impl PartialEq for BySuffix {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.suffix == other.0.suffix
+    }
+}
+
+impl Eq for BySuffix {}
+
+/// Which lengths of suffixes occur: one bit for each length of a hostname, 0 to 253 (and some for escaped names).
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths([u64; 4]);
+
+impl Lengths {
+    #[inline]
+    fn contains(&self, length: usize) -> bool {
+        self.0.get(length / 64).is_some_and(|word| word >> (length % 64) & 1 == 1)
+    }
+
+    fn insert(&mut self, length: usize) {
+        if let Some(word) = self.0.get_mut(length / 64) {
+            *word |= 1 << (length % 64);
+        }
+    }
+}
