@@ -19,6 +19,9 @@
 //! | [`rules`] | an attributed contact | a [`Finding`](rules::Finding): what it means | yes |
 //! | [`sink`] | findings | records: JSON lines, or text on a terminal | no |
 
+pub mod cli;
+pub mod config;
+mod config_file;
 pub mod hostname;
 pub mod reader;
 

@@ -1,0 +1,547 @@
+//! Everything valid, or a named error: from what was typed and the configuration file to what a use needs.
+//!
+//! Every problem is found before anything starts, and names the option, or the file, line and key. Besides the configuration
+//! file (read by [`config_file`](crate::config_file)) and the lists nothing is opened here.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Read;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::{Color, Command, CommonArgs, Format, Generate, ListArgs, OutputArgs};
+use crate::config_file;
+use crate::hostname::Hostname;
+use crate::rules::Level;
+
+/// What to do, with everything that is needed to do it.
+#[derive(Debug)]
+pub enum Config {
+    /// Print the manual page or completions.
+    Generate(Generate),
+    /// Read capture files.
+    Replay(Replay),
+    /// Capture on interfaces.
+    Live(Live),
+    /// Measure.
+    Bench(Bench),
+    /// Validate what a sensor would start with.
+    Check(Check),
+}
+
+/// Reading capture files.
+#[derive(Debug)]
+pub struct Replay {
+    /// Files and directories in the order given; `-`, at most once, is standard input.
+    pub paths: Vec<PathBuf>,
+    /// Whether every file is a capture of its own.
+    pub separate: bool,
+    /// A filter in the language of libpcap, not yet compiled.
+    pub filter: Option<String>,
+    /// Threads that look at packets.
+    pub threads: NonZeroUsize,
+    /// Which hostnames are of interest.
+    pub lists: Lists,
+    /// What is written, where and how.
+    pub output: Output,
+    /// What people read.
+    pub talk: Talk,
+}
+
+/// Capturing on interfaces.
+#[derive(Debug)]
+pub struct Live {
+    /// Interfaces, each once.
+    pub interfaces: Vec<String>,
+    /// Bytes to capture of each frame.
+    pub snaplen: u32,
+    /// Bytes for frames that wait in the kernel, for each interface; fits a C `int`, as libpcap wants it.
+    pub buffer: u32,
+    /// A filter in the language of libpcap, not yet compiled.
+    pub filter: Option<String>,
+    /// Threads that look at packets.
+    pub threads: NonZeroUsize,
+    /// Which hostnames are of interest.
+    pub lists: Lists,
+    /// What is written, where and how.
+    pub output: Output,
+    /// What people read.
+    pub talk: Talk,
+}
+
+/// Measuring.
+#[derive(Debug)]
+pub struct Bench {
+    /// Capture files.
+    pub paths: Vec<PathBuf>,
+    /// Times to go through the captures for each figure.
+    pub rounds: NonZeroU32,
+    /// The most threads to measure with.
+    pub threads: NonZeroUsize,
+    /// Whether the figures are JSON.
+    pub json: bool,
+    /// What people read.
+    pub talk: Talk,
+}
+
+/// Validating.
+#[derive(Debug)]
+pub struct Check {
+    /// Names to look up.
+    pub hostnames: Vec<Hostname>,
+    /// Which hostnames are of interest.
+    pub lists: Lists,
+    /// What people read.
+    pub talk: Talk,
+}
+
+/// Which hostnames are of interest.
+#[derive(Debug)]
+pub struct Lists {
+    /// Whether the built-in catalogue is one of them.
+    pub builtin: bool,
+    /// The user's lists, in the order given.
+    pub files: Vec<ListFile>,
+}
+
+/// A user's list, read but not parsed.
+#[derive(Debug, Eq, PartialEq)]
+pub struct ListFile {
+    /// Its path, as given: the name of the list.
+    pub name: String,
+    /// Its text; bytes that are no UTF-8 have become U+FFFD, which no entry can have.
+    pub text: String,
+}
+
+/// What is written, where and how.
+#[derive(Debug)]
+pub struct Output {
+    /// Where findings go.
+    pub findings: Destination,
+    /// Where every hostname goes, if anywhere.
+    pub hostnames: Option<Destination>,
+    /// Form of the records.
+    pub format: Format,
+    /// Whether findings are JSON lines on a terminal too.
+    pub json: bool,
+    /// Findings below this level are not written.
+    pub min_level: Level,
+    /// For how long a client's further contacts with a service belong to the alert that was told.
+    pub repeat_window: Duration,
+    /// The level from which a finding decides the exit status.
+    pub fail_on: Option<Level>,
+}
+
+/// Where records go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file, which is emptied first.
+    File(PathBuf),
+}
+
+/// What people read on standard error, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Talk {
+    /// When to use colour.
+    pub color: Color,
+    /// How much is said.
+    pub verbosity: Verbosity,
+}
+
+/// How much is said to people.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// Progress, warnings and a closing summary.
+    #[default]
+    Normal,
+    /// The closing summary in full.
+    Full,
+}
+
+/// The longest list that is read, in bytes: ten million names. It is held in memory while it is parsed.
+const MOST_LIST_BYTES: u64 = 256 << 20;
+
+impl Config {
+    /// What the command line (with the program's name first) and the file that it names amount to.
+    ///
+    /// # Errors
+    /// When anything in them is wrong, and when help or the version is asked for.
+    pub fn from_command_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let args = config_file::parse(line.into_iter().collect())?;
+        if let Some(what) = args.generate {
+            return Ok(Self::Generate(what));
+        }
+        let mut problems = Vec::new();
+        let config = match args.command {
+            Some(Command::Replay(args)) => {
+                once("CAPTURE", "-", args.paths.iter().filter(|path| is_dash(path)).count(), &mut problems);
+                Self::Replay(Replay {
+                    separate: args.separate,
+                    filter: args.filter.filter,
+                    threads: threads(args.threads.threads),
+                    lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),
+                    output: output(args.output, &args.paths, &mut problems),
+                    talk: talk(&args.common),
+                    paths: args.paths,
+                })
+            }
+            Some(Command::Live(args)) => {
+                for interface in &args.interface {
+                    let times = args.interface.iter().filter(|other| *other == interface).count();
+                    once("--interface", interface, times, &mut problems);
+                }
+                problems.dedup();
+                Self::Live(Live {
+                    interfaces: args.interface,
+                    snaplen: args.snaplen,
+                    buffer: args.buffer << 20,
+                    filter: args.filter.filter,
+                    threads: threads(args.threads.threads),
+                    lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),
+                    output: output(args.output, &[], &mut problems),
+                    talk: talk(&args.common),
+                })
+            }
+            Some(Command::Bench(args)) => Self::Bench(Bench {
+                rounds: args.rounds,
+                threads: threads(args.threads.threads),
+                json: args.json,
+                talk: talk(&args.common),
+                paths: args.paths,
+            }),
+            Some(Command::Check(args)) => Self::Check(Check {
+                hostnames: hostnames(&args.hostnames, &mut problems),
+                lists: lists(args.lists, true, &mut problems),
+                talk: talk(&args.common),
+            }),
+            // The definition of the command line demands one or the other.
+            None => {
+                return Err(Error::Invalid(vec![Problem::new(
+                    "COMMAND",
+                    "replay, live, bench or check is needed",
+                )]));
+            }
+        };
+        if problems.is_empty() { Ok(config) } else { Err(Error::Invalid(problems)) }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum Error {
+    /// The command line is wrong, or asks for help or the version.
+    Usage(clap::Error),
+    /// What it says cannot be used; never empty.
+    Invalid(Vec<Problem>),
+}
+
+impl Error {
+    /// The exit status: 0 for help and version, else 2.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(error) if !error.use_stderr() => 0,
+            _ => 2,
+        }
+    }
+
+    /// Shows it where it belongs: help and version on standard output, the rest on standard error.
+    ///
+    /// # Errors
+    /// When that cannot be written to.
+    pub fn print(&self) -> std::io::Result<()> {
+        match self {
+            Self::Usage(error) => error.print(),
+            Self::Invalid(_) => {
+                std::io::Write::write_all(&mut std::io::stderr(), format!("{self}\n").as_bytes())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) => error.fmt(f),
+            Self::Invalid(problems) => {
+                for (index, problem) in problems.iter().enumerate() {
+                    write!(f, "{}error: {problem}", if index == 0 { "" } else { "\n" })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The option and its value, or the file, line and key.
+    pub place: String,
+    /// What is wrong, and what would be right.
+    pub text: String,
+}
+
+impl Problem {
+    pub(crate) fn new(place: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { place: place.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+/// Reads a file of at most so many bytes.
+pub(crate) fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > most {
+        return Err(format!("is longer than the {} MiB that are read", most >> 20));
+    }
+    Ok(bytes)
+}
+
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn once(place: &str, value: &str, times: usize, problems: &mut Vec<Problem>) {
+    if times > 1 {
+        problems.push(Problem::new(format!("{place} {value}"), "is given more than once"));
+    }
+}
+
+/// As many as asked for, else one for each core that this process may use.
+fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn talk(args: &CommonArgs) -> Talk {
+    let verbosity = match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Full,
+        _ => Verbosity::Normal,
+    };
+    Talk { color: args.color, verbosity }
+}
+
+/// Reads the lists. Without any, `useful` says whether something is left to do.
+fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
+    if args.no_builtin_lists && args.lists.is_empty() && !useful {
+        problems.push(Problem::new(
+            "--no-builtin-lists",
+            "leaves nothing to find; give a list with --lists, or --hostnames to write every hostname",
+        ));
+    }
+    let mut files = Vec::new();
+    for path in args.lists {
+        let name = path.display().to_string();
+        match read_limited(&path, MOST_LIST_BYTES) {
+            Ok(bytes) => files.push(ListFile { text: String::from_utf8_lossy(&bytes).into_owned(), name }),
+            Err(error) => problems.push(Problem::new(format!("--lists {name}"), error)),
+        }
+    }
+    Lists { builtin: !args.no_builtin_lists, files }
+}
+
+fn output(args: OutputArgs, inputs: &[PathBuf], problems: &mut Vec<Problem>) -> Output {
+    let destination =
+        |path: PathBuf| if is_dash(&path) { Destination::Stdout } else { Destination::File(path) };
+    let findings = args.output.map_or(Destination::Stdout, destination);
+    let hostnames = args.hostnames.map(destination);
+    for (option, destination) in [("--output", Some(&findings)), ("--hostnames", hostnames.as_ref())] {
+        // What is written to is emptied first: an input would be lost.
+        if let Some(Destination::File(path)) = destination
+            && let Some(input) = inputs.iter().find(|input| !is_dash(input) && is_same_file(input, path))
+        {
+            let place = format!("{option} {}", path.display());
+            problems.push(Problem::new(
+                place,
+                format!("is the capture {}, which would be lost", input.display()),
+            ));
+        }
+    }
+    match (&findings, &hostnames) {
+        (Destination::Stdout, Some(Destination::Stdout)) => {
+            problems.push(Problem::new(
+                "--hostnames -",
+                "standard output is for findings, unless --output names a file",
+            ));
+        }
+        (Destination::File(one), Some(Destination::File(other))) if is_same_file(one, other) => {
+            let place = format!("--hostnames {}", other.display());
+            problems.push(Problem::new(place, "is where findings go; give another file"));
+        }
+        _ => {}
+    }
+    Output {
+        findings,
+        hostnames,
+        format: args.format,
+        json: args.json,
+        min_level: args.min_level,
+        repeat_window: args.repeat_window,
+        fail_on: args.fail_on,
+    }
+}
+
+/// Whether both paths lead to one regular file, or would once it is there. Devices and pipes may be shared.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| match path.canonicalize() {
+        Ok(found) if found.is_file() => Some(found),
+        Ok(_) => None,
+        Err(_) => {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or_else(|| Path::new("."));
+            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+        }
+    };
+    place(one).is_some_and(|found| Some(found) == place(other))
+}
+
+fn hostnames(args: &[String], problems: &mut Vec<Problem>) -> Vec<Hostname> {
+    let mut names = Vec::new();
+    for text in args {
+        match Hostname::new(text) {
+            Ok(name) => names.push(name),
+            Err(error) => problems.push(Problem::new(format!("HOSTNAME '{text}'"), error.to_string())),
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Config, Error> {
+        Config::from_command_line(std::iter::once("undertone").chain(line.split(' ')).map(OsString::from))
+    }
+
+    #[test]
+    fn nothing_but_a_capture_is_needed() {
+        let Config::Replay(replay) = of("replay a.pcap").unwrap() else { panic!() };
+        assert_eq!(replay.paths, [Path::new("a.pcap")]);
+        assert!(
+            !replay.separate
+                && replay.filter.is_none()
+                && replay.lists.builtin
+                && replay.lists.files.is_empty()
+        );
+        let output = replay.output;
+        assert_eq!((output.findings, output.hostnames), (Destination::Stdout, None));
+        assert_eq!((output.min_level, output.fail_on), (Level::Low, None));
+        assert_eq!(output.repeat_window, Duration::from_secs(3_600));
+        assert_eq!(replay.talk.verbosity, Verbosity::Normal);
+        assert_eq!(replay.threads, std::thread::available_parallelism().unwrap());
+    }
+
+    #[test]
+    fn every_use_takes_its_options() {
+        let Config::Live(live) = of("live -i eth0 -i eth1 --buffer 2047 --threads 3 -v -o -").unwrap() else {
+            panic!()
+        };
+        assert_eq!(live.interfaces, ["eth0", "eth1"]);
+        assert_eq!((live.buffer, live.snaplen, live.threads.get()), (2047 << 20, 65_535, 3));
+        assert!(i32::try_from(live.buffer).is_ok());
+        assert_eq!((live.talk.verbosity, live.output.findings), (Verbosity::Full, Destination::Stdout));
+
+        let Config::Bench(bench) = of("bench a b --rounds 2 --json").unwrap() else { panic!() };
+        assert_eq!((bench.paths.len(), bench.rounds.get(), bench.json), (2, 2, true));
+
+        let Config::Check(check) = of("check PASTEBIN.com. x.pastebin.com").unwrap() else { panic!() };
+        assert_eq!(
+            check.hostnames.iter().map(Hostname::as_str).collect::<Vec<_>>(),
+            ["pastebin.com", "x.pastebin.com"]
+        );
+
+        assert!(matches!(of("--generate man"), Ok(Config::Generate(Generate::Man))));
+    }
+
+    #[test]
+    fn help_and_version_are_no_failure() {
+        for (line, status) in
+            [("--help", 0), ("replay -h", 0), ("help live", 0), ("--version", 0), ("brew", 2), ("replay", 2)]
+        {
+            assert_eq!(of(line).unwrap_err().exit_code(), status, "{line}");
+        }
+        let error = Config::from_command_line([OsString::from("undertone")]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("Usage:"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(at("a.pcap"), "").unwrap();
+        for (line, says) in [
+            ("replay - a -".to_owned(), "error: CAPTURE -: is given more than once"),
+            ("live -i eth0 -i eth1 -i eth0".to_owned(), "error: --interface eth0: is given more than once"),
+            ("check a..b".to_owned(), "error: HOSTNAME 'a..b': has an empty label"),
+            (
+                "check ok.example --lists /no/such".to_owned(),
+                "error: --lists /no/such: cannot be read: No such file",
+            ),
+            (format!("check --lists {}", folder.path().display()), "cannot be read: Is a directory"),
+            ("replay a --no-builtin-lists".to_owned(), "error: --no-builtin-lists: leaves nothing to find"),
+            ("replay a --hostnames -".to_owned(), "error: --hostnames -: standard output is for findings"),
+            (format!("replay a -o {0} --hostnames {0}", at("out")), "is where findings go"),
+            (format!("replay {0} -o {0}", at("a.pcap")), "which would be lost"),
+            (
+                format!("replay {0} --hostnames {1}/./a.pcap", at("a.pcap"), folder.path().display()),
+                "which would be lost",
+            ),
+        ] {
+            let error = of(&line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(says), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_looks_odd_is_allowed() {
+        for line in [
+            "replay a --no-builtin-lists --hostnames /dev/null -o /dev/null",
+            "replay a --hostnames - -o /dev/null",
+            "check --no-builtin-lists",
+            "live -i a --repeat-window 366d --fail-on critical",
+        ] {
+            assert!(of(line).is_ok(), "{line}: {}", of(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn lists_are_read_and_every_bad_one_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ours.txt");
+        std::fs::write(&path, b"one.example\nbad\xff.example\n").unwrap();
+        let path = path.display();
+        let Config::Check(check) = of(&format!("check --lists {path}")).unwrap() else { panic!() };
+        let expected =
+            ListFile { name: path.to_string(), text: "one.example\nbad\u{fffd}.example\n".to_owned() };
+        assert_eq!(check.lists.files, [expected]);
+
+        let Err(Error::Invalid(problems)) = of(&format!("check --lists /no/1 --lists {path} --lists /no/2"))
+        else {
+            panic!()
+        };
+        assert_eq!(
+            problems.iter().map(|problem| problem.place.as_str()).collect::<Vec<_>>(),
+            ["--lists /no/1", "--lists /no/2"]
+        );
+    }
+}
