@@ -14,6 +14,7 @@ use crate::cli::{Color, Command, CommonArgs, Format, Generate, ListArgs, OutputA
 use crate::config_file;
 use crate::hostname::Hostname;
 use crate::rules::Level;
+use crate::sink::Printable;
 
 /// What to do, with everything that is needed to do it.
 #[derive(Debug)]
@@ -110,8 +111,8 @@ pub struct Lists {
 pub struct ListFile {
     /// Its path, as given: the name of the list.
     pub name: String,
-    /// Its text; bytes that are no UTF-8 have become U+FFFD, which no entry can have.
-    pub text: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// What is written, where and how.
@@ -149,6 +150,20 @@ pub struct Talk {
     pub color: Color,
     /// How much is said.
     pub verbosity: Verbosity,
+}
+
+impl Talk {
+    /// Whether to use colour on an output that is a terminal or is none.
+    pub fn colours(self, terminal: bool) -> bool {
+        // https://no-color.org: set, and not empty.
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        match self.color {
+            Color::Auto => terminal && !refused,
+            Color::Always => true,
+            Color::Never => false,
+        }
+    }
 }
 
 /// How much is said to people.
@@ -296,7 +311,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
+        write!(f, "{}: {}", Printable(&self.place), Printable(&self.text))
     }
 }
 
@@ -348,7 +363,7 @@ fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
     for path in args.lists {
         let name = path.display().to_string();
         match read_limited(&path, MOST_LIST_BYTES) {
-            Ok(bytes) => files.push(ListFile { text: String::from_utf8_lossy(&bytes).into_owned(), name }),
+            Ok(bytes) => files.push(ListFile { name, bytes }),
             Err(error) => problems.push(Problem::new(format!("--lists {name}"), error)),
         }
     }
@@ -491,6 +506,7 @@ mod tests {
         for (line, says) in [
             ("replay - a -".to_owned(), "error: CAPTURE -: is given more than once"),
             ("live -i eth0 -i eth1 -i eth0".to_owned(), "error: --interface eth0: is given more than once"),
+            ("check \u{202e}..b".to_owned(), "error: HOSTNAME '\\u{202e}..b': has"),
             ("check a..b".to_owned(), "error: HOSTNAME 'a..b': has an empty label"),
             (
                 "check ok.example --lists /no/such".to_owned(),
@@ -531,8 +547,7 @@ mod tests {
         std::fs::write(&path, b"one.example\nbad\xff.example\n").unwrap();
         let path = path.display();
         let Config::Check(check) = of(&format!("check --lists {path}")).unwrap() else { panic!() };
-        let expected =
-            ListFile { name: path.to_string(), text: "one.example\nbad\u{fffd}.example\n".to_owned() };
+        let expected = ListFile { name: path.to_string(), bytes: b"one.example\nbad\xff.example\n".to_vec() };
         assert_eq!(check.lists.files, [expected]);
 
         let Err(Error::Invalid(problems)) = of(&format!("check --lists /no/1 --lists {path} --lists /no/2"))

@@ -1,4 +1,246 @@
 //! Stage 8: what leaves.
 //!
-//! Takes findings and gives records: Elastic Common Schema in JSON lines, or text for people on a terminal. Whole lines
-//! are written, and flushed; an error of the output is told, never swallowed.
+//! Takes alerts, summaries and, when asked for, every hostname, and writes them: JSON lines for machines ([`JsonLines`] of
+//! [`ecs`] documents), readable lines for people ([`Human`]). What people read beside them, on standard error, is here too:
+//! the progress bar ([`Progress`]) and the closing summary ([`Closing`]). Nothing here decides what is a finding, and
+//! nothing prints an error: errors go back to whoever writes.
+
+pub mod ecs;
+mod escape;
+mod human;
+mod jsonl;
+mod level;
+mod progress;
+mod report;
+mod target;
+mod words;
+
+use std::io;
+
+use crate::inspect::Observation;
+use crate::rules::{Alert, Finding, Level, Summary};
+
+pub use escape::Printable;
+pub use human::Human;
+pub use jsonl::{Flush, JsonLines};
+pub use level::AtLeast;
+pub use progress::{Above, Progress};
+pub use report::{Closing, count, scaled, span};
+pub use target::Target;
+
+/// Where records go.
+pub trait Sink {
+    /// Takes a record. When this returns, the record is written or is held to be written by a later call, as the sink says.
+    ///
+    /// # Errors
+    /// When it could not be delivered; a sink that failed once fails ever after, so that no record is torn or missing
+    /// between others.
+    fn write(&mut self, record: &Record) -> io::Result<()>;
+
+    /// Writes what is held.
+    ///
+    /// # Errors
+    /// As [`write`](Sink::write).
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        (**self).write(record)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (**self).flush()
+    }
+}
+
+/// What can leave.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A finding, told once.
+    Alert(Alert),
+    /// What repeated.
+    Summary(Summary),
+    /// A hostname that was seen, listed or not.
+    Hostname(Observation),
+}
+
+impl Record {
+    /// The finding behind it; a hostname has none.
+    pub const fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Alert(alert) => Some(&alert.finding),
+            Self::Summary(summary) => Some(&summary.finding),
+            Self::Hostname(_) => None,
+        }
+    }
+
+    /// Its level; a hostname has none.
+    pub fn level(&self) -> Option<Level> {
+        self.finding().map(|finding| finding.level)
+    }
+}
+
+/// The inputs by [`Observation::source`], so that a record can say where it comes from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Sources(Vec<Source>);
+
+/// An input.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// A capture file: its path; `-` is standard input.
+    File(String),
+    /// An interface: its name.
+    Interface(String),
+}
+
+impl Sources {
+    /// The source of an observation, if there is one with this number.
+    pub fn get(&self, source: u32) -> Option<&Source> {
+        self.0.get(usize::try_from(source).ok()?)
+    }
+}
+
+impl FromIterator<Source> for Sources {
+    fn from_iter<I: IntoIterator<Item = Source>>(sources: I) -> Self {
+        Self(sources.into_iter().collect())
+    }
+}
+
+/// What records say of a list entry.
+struct Listed<'a> {
+    suffix: &'a str,
+    service: &'a str,
+    category: &'a str,
+    tier: u8,
+    techniques: Vec<&'a str>,
+}
+
+impl Finding {
+    fn listed(&self) -> Listed<'_> {
+        let entry = &self.contact.entry;
+        Listed {
+            suffix: &entry.suffix,
+            service: entry.service(),
+            category: entry.category(),
+            tier: entry.tier.number(),
+            techniques: entry.techniques().iter().map(|technique| &**technique).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! The records that the tests of all sinks write.
+
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capture::Timestamp;
+    use crate::flow::{Endpoint, Flow, Protocol};
+    use crate::hostname::Hostname;
+    use crate::inspect::{Detail, SeenIn};
+    use crate::lists::{Contact, Entry, Service, Tier};
+    use crate::originator::{Attribution, AttributionLevel};
+    use crate::rules::Rule;
+
+    pub(crate) const NOON: Timestamp = Timestamp::from_parts(1_795_176_000, 123_456_789);
+
+    pub(crate) fn entry(service: &str, techniques: &[&str]) -> Arc<Entry> {
+        let about = Service {
+            name: Some(service.into()),
+            category: "cloud-storage".into(),
+            techniques: techniques.iter().map(|technique| (*technique).into()).collect(),
+            list: "builtin".into(),
+            ..Service::default()
+        };
+        Arc::new(Entry {
+            suffix: "dropboxapi.com".into(),
+            tier: Tier::Two,
+            tenants: false,
+            about: Arc::new(about),
+        })
+    }
+
+    pub(crate) fn end(text: &str) -> Endpoint {
+        let address: std::net::SocketAddr = text.parse().unwrap();
+        Endpoint { ip: address.ip(), port: address.port() }
+    }
+
+    pub(crate) fn hello() -> Observation {
+        Observation {
+            at: NOON,
+            source: 0,
+            frame: 42,
+            flow: Flow { src: end("10.0.0.7:50096"), dst: end("162.125.1.19:443"), protocol: Protocol::TCP },
+            hostname: Hostname::new("api.dropboxapi.com").unwrap(),
+            seen_in: SeenIn::TlsSni,
+            detail: Detail::Tls,
+        }
+    }
+
+    pub(crate) fn question(qtype: u16, qclass: u16) -> Observation {
+        Observation {
+            at: NOON,
+            source: 0,
+            frame: 41,
+            flow: Flow {
+                src: end("[2001:db8::7]:40000"),
+                dst: end("[2001:db8::53]:53"),
+                protocol: Protocol::UDP,
+            },
+            hostname: Hostname::new("api.dropboxapi.com").unwrap(),
+            seen_in: SeenIn::DnsQuery,
+            detail: Detail::Dns { qtype, qclass },
+        }
+    }
+
+    pub(crate) fn finding(observation: Observation, level: Level) -> Finding {
+        let contact = Contact { observation, entry: entry("Dropbox", &["T1102.002", "T1567.002"]) };
+        Finding {
+            contact,
+            attribution: Attribution { level: AttributionLevel::NoTelemetry },
+            level,
+            rules: vec![Rule { id: "tier-2".into(), name: "Contact with a listed service".into(), level }],
+        }
+    }
+
+    pub(crate) fn alert(observation: Observation, seen_in: &[SeenIn]) -> Alert {
+        Alert {
+            id: 0xab,
+            update: false,
+            first: Timestamp::from_nanos(NOON.as_nanos() - 1_000_000),
+            finding: finding(observation, Level::Low),
+            seen_in: seen_in.iter().copied().collect(),
+        }
+    }
+
+    pub(crate) fn summary(level: Level) -> Summary {
+        Summary {
+            id: 0xab,
+            finding: finding(hello(), level),
+            first: NOON,
+            last: Timestamp::from_parts(1_795_176_060, 0),
+            count: 1234,
+            seen_in: SeenIn::ALL.into(),
+            hostnames: ["api.dropboxapi.com", "content.dropboxapi.com"]
+                .map(|name| Hostname::new(name).unwrap())
+                .into(),
+            destinations: BTreeSet::from([end("162.125.1.19:0").ip]),
+            ports: BTreeSet::from([443]),
+            values_left_out: 0,
+        }
+    }
+
+    pub(crate) fn capture() -> Sources {
+        [Source::File("office.pcapng".into())].into_iter().collect()
+    }
+
+    #[test]
+    fn a_source_that_is_not_there_is_nothing() {
+        assert_eq!(capture().get(0), Some(&Source::File("office.pcapng".into())));
+        assert_eq!(capture().get(1), None);
+        assert_eq!(capture().get(u32::MAX), None);
+    }
+}

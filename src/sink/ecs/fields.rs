@@ -1,0 +1,295 @@
+//! The fields of a document, object by object. The order of the fields is their order in JSON.
+
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use super::super::words;
+use crate::capture::Timestamp;
+use crate::flow::Protocol;
+use crate::rules::Rule;
+
+/// A document.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    #[serde(rename = "@timestamp")]
+    pub(super) timestamp: Timestamp,
+    pub(super) ecs: Ecs,
+    pub(super) event: Event,
+    pub(super) observer: Observer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rule: Option<RuleFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) threat: Option<Threat<'a>>,
+    pub(super) source: End<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) destination: Option<End<'a>>,
+    pub(super) network: Network,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dns: Option<Dns<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<Tls<'a>>,
+    pub(super) related: Related<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<FileFields<'a>>,
+    pub(super) undertone: Undertone<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Ecs {
+    pub(super) version: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Event {
+    pub(super) kind: &'static str,
+    pub(super) category: &'static [&'static str],
+    #[serde(rename = "type")]
+    pub(super) type_: &'static [&'static str],
+    pub(super) module: &'static str,
+    pub(super) dataset: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) risk_score: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) start: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end: Option<Timestamp>,
+    /// Nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) duration: Option<i64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Observer<'a> {
+    pub(super) vendor: &'static str,
+    pub(super) product: &'static str,
+    #[serde(rename = "type")]
+    pub(super) type_: &'static str,
+    pub(super) version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ingress: Option<Ingress<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Ingress<'a> {
+    pub(super) interface: Interface<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Interface<'a> {
+    pub(super) name: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct RuleFields<'a> {
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
+    pub(super) ruleset: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Threat<'a> {
+    pub(super) framework: &'static str,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(super) tactic: Named<'a>,
+    pub(super) technique: Techniques<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Techniques<'a> {
+    #[serde(flatten)]
+    pub(super) named: Named<'a>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(super) subtechnique: Named<'a>,
+}
+
+/// Ids and names side by side, as the schema has them.
+#[derive(Default, Serialize)]
+pub(super) struct Named<'a> {
+    pub(super) id: Vec<&'a str>,
+    pub(super) name: Vec<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn push(&mut self, id: &'a str, name: &'a str) {
+        if !self.id.contains(&id) {
+            self.id.push(id);
+            self.name.push(name);
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.id.is_empty()
+    }
+}
+
+impl<'a> Threat<'a> {
+    pub(super) fn of(ids: &[&'a str]) -> Option<Self> {
+        let (mut tactic, mut named, mut subtechnique) =
+            (Named::default(), Named::default(), Named::default());
+        for id in ids {
+            let technique = id.split_once('.').map_or(*id, |(technique, _)| technique);
+            named.push(technique, words::technique(technique));
+            if technique != *id {
+                subtechnique.push(id, words::technique(id));
+            }
+            if let Some((id, name)) = words::tactic(technique) {
+                tactic.push(id, name);
+            }
+        }
+        let technique = Techniques { named, subtechnique };
+        (!ids.is_empty()).then_some(Self { framework: "MITRE ATT&CK", tactic, technique })
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct End<'a> {
+    pub(super) ip: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) domain: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Network {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) transport: Option<Transport>,
+    #[serde(rename = "type")]
+    pub(super) type_: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) protocol: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) application: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) community_id: Option<String>,
+}
+
+pub(super) struct Transport(pub(super) Protocol);
+
+impl Serialize for Transport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Protocol::TCP => serializer.serialize_str("tcp"),
+            Protocol::UDP => serializer.serialize_str("udp"),
+            Protocol(number) => serializer.collect_str(&number),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Dns<'a> {
+    pub(super) question: Question<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Question<'a> {
+    pub(super) name: &'a str,
+    #[serde(rename = "type")]
+    pub(super) type_: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) class: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tls<'a> {
+    pub(super) client: TlsClient<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct TlsClient<'a> {
+    pub(super) server_name: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Related<'a> {
+    pub(super) ip: Vec<IpAddr>,
+    pub(super) hosts: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct FileFields<'a> {
+    pub(super) path: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Undertone<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) level: Option<&'static str>,
+    pub(super) hostname: HostnameFields<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) rules: Vec<FiredRule<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service: Option<ServiceFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attribution: Option<AttributionFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) summary: Option<SummaryFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) frame: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HostnameFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<&'a str>,
+    pub(super) seen_in: Ways,
+}
+
+/// One way in a hostname record; all of them in a finding.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Ways {
+    One(&'static str),
+    All(Vec<&'static str>),
+}
+
+#[derive(Serialize)]
+pub(super) struct FiredRule<'a> {
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
+    pub(super) level: &'static str,
+}
+
+impl<'a> From<&'a Rule> for FiredRule<'a> {
+    fn from(rule: &'a Rule) -> Self {
+        Self { id: &rule.id, name: &rule.name, level: rule.level.as_str() }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ServiceFields<'a> {
+    pub(super) name: &'a str,
+    pub(super) category: &'a str,
+    pub(super) entry: &'a str,
+    pub(super) tier: u8,
+}
+
+#[derive(Serialize)]
+pub(super) struct AttributionFields {
+    pub(super) level: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct SummaryFields<'a> {
+    pub(super) alert: String,
+    pub(super) count: u64,
+    pub(super) hostnames: Vec<&'a str>,
+    pub(super) destinations: Vec<IpAddr>,
+    pub(super) ports: Vec<u16>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) values_left_out: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

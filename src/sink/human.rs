@@ -1,0 +1,319 @@
+//! Records as lines for people at a terminal; everything from outside is escaped.
+//!
+//! A finding is a line as soon as it comes; summaries are gathered and become a table at [`Sink::flush`]. Columns have
+//! widths that fit nearly all, and what is longer pushes the rest of its line aside rather than being cut.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Effects, Style};
+
+use super::report::count;
+use super::{Printable, Record, Sink, words};
+use crate::capture::Timestamp;
+use crate::inspect::{Observation, SeenIn};
+use crate::rules::{Alert, Level, Summary};
+
+/// The most rows that are gathered before they are written: more than a screen shows, and a bound on memory.
+const MOST_ROWS: usize = 1000;
+
+/// Names of a service that a row of the summary shows.
+const NAMES_SHOWN: usize = 2;
+
+/// Writes a line for each finding, and a table of the summaries.
+#[derive(Debug)]
+pub struct Human<W> {
+    output: W,
+    colours: bool,
+    rows: Vec<Row>,
+    failed: Option<io::ErrorKind>,
+}
+
+/// A row of the table of summaries; its texts are escaped.
+#[derive(Debug)]
+struct Row {
+    level: Level,
+    cells: [String; 5],
+    names: String,
+}
+
+impl<W: Write> Human<W> {
+    /// Writes to `output`, with or without colours.
+    pub const fn new(output: W, colours: bool) -> Self {
+        Self { output, colours, rows: Vec::new(), failed: None }
+    }
+
+    fn paint<T>(&self, style: Style, text: T) -> Painted<T> {
+        Painted { style: if self.colours { style } else { Style::new() }, text }
+    }
+
+    fn alert(&self, alert: &Alert) -> Result<String, fmt::Error> {
+        let finding = &alert.finding;
+        let observation = &finding.contact.observation;
+        let mut line = String::new();
+        let level = finding.level;
+        write!(line, "{}  ", self.paint(DIM, clock(observation.at)))?;
+        write!(line, "{}  ", self.paint(style(level), format_args!("{:<8}", short(level))))?;
+        write!(line, "{:<15}  ", observation.flow.src.ip.to_string())?;
+        let service = Printable(finding.listed().service).to_string();
+        write!(line, "{}  ", self.paint(BOLD, format_args!("{service:<18}")))?;
+        let name = Printable(&observation.hostname).to_string();
+        write!(line, "{}  ", self.paint(CYAN, format_args!("{name:<36}")))?;
+        let how = how(alert.seen_in.iter().copied(), observation);
+        write!(line, "{}", self.paint(DIM, how))?;
+        if alert.update {
+            write!(line, "  {}", self.paint(DIM, "(update)"))?;
+        }
+        line.push('\n');
+        Ok(line)
+    }
+
+    fn hostname(&self, observation: &Observation) -> Result<String, fmt::Error> {
+        let mut line = String::new();
+        write!(line, "{}  ", self.paint(DIM, clock(observation.at)))?;
+        write!(line, "{:<15}  ", observation.flow.src.ip.to_string())?;
+        let name = Printable(&observation.hostname).to_string();
+        write!(line, "{}  ", self.paint(CYAN, format_args!("{name:<36}")))?;
+        writeln!(line, "{}", self.paint(DIM, how([observation.seen_in], observation)))?;
+        Ok(line)
+    }
+
+    fn table(&self) -> Result<String, fmt::Error> {
+        const HEADS: [&str; 5] = ["level", "client", "service", "contacts", "first – last"];
+        const RIGHT: usize = 3;
+        let mut widths = HEADS.map(|head| head.chars().count());
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(&row.cells) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        let mut table = String::from("\n");
+        for (index, (head, width)) in HEADS.iter().zip(widths).enumerate() {
+            let text = if index == RIGHT { format!("{head:>width$}") } else { format!("{head:<width$}") };
+            write!(table, "{}  ", self.paint(DIM, text))?;
+        }
+        writeln!(table, "{}", self.paint(DIM, "names"))?;
+        for row in &self.rows {
+            for (index, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
+                let text = if index == RIGHT { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
+                let style = match index {
+                    0 => style(row.level),
+                    2 => BOLD,
+                    4 => DIM,
+                    _ => Style::new(),
+                };
+                write!(table, "{}  ", self.paint(style, text))?;
+            }
+            writeln!(table, "{}", self.paint(CYAN, &row.names))?;
+        }
+        Ok(table)
+    }
+
+    /// Writes what was put together, unless an earlier write failed.
+    fn deliver(&mut self, text: Result<String, fmt::Error>) -> io::Result<()> {
+        if let Some(kind) = self.failed {
+            return Err(io::Error::new(kind, "the terminal failed before"));
+        }
+        let text = text.map_err(io::Error::other)?;
+        self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush()).map_err(|error| {
+            self.failed = Some(error.kind());
+            io::Error::new(error.kind(), format!("the terminal cannot be written to: {error}"))
+        })
+    }
+}
+
+impl<W: Write> Sink for Human<W> {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        match record {
+            Record::Alert(alert) => self.deliver(self.alert(alert)),
+            Record::Hostname(observation) => self.deliver(self.hostname(observation)),
+            Record::Summary(summary) => {
+                self.rows.push(Row::from(summary));
+                if self.rows.len() >= MOST_ROWS { self.flush() } else { Ok(()) }
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let table = self.table();
+        self.rows.clear();
+        self.deliver(table)
+    }
+}
+
+impl From<&Summary> for Row {
+    fn from(summary: &Summary) -> Self {
+        let finding = &summary.finding;
+        let mut names: Vec<String> =
+            summary.hostnames.iter().take(NAMES_SHOWN).map(|name| Printable(name).to_string()).collect();
+        let more = summary.hostnames.len().saturating_sub(NAMES_SHOWN);
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        let (first, last) = (clock(summary.first), clock(summary.last));
+        // The day is told once where both are on one.
+        let same_day = first.get(..11) == last.get(..11);
+        let last = if same_day { last.get(11..19) } else { last.get(..19) };
+        Self {
+            level: finding.level,
+            cells: [
+                short(finding.level).to_owned(),
+                finding.contact.observation.flow.src.ip.to_string(),
+                Printable(finding.listed().service).to_string(),
+                count(summary.count),
+                format!("{} – {}", first.get(..19).unwrap_or(&first), last.unwrap_or_default()),
+            ],
+            names: names.join(", "),
+        }
+    }
+}
+
+/// How a name was seen, and where the conversation that says most went: `DNS, TLS → 162.125.1.19:443`.
+fn how(seen_in: impl IntoIterator<Item = SeenIn>, observation: &Observation) -> String {
+    let mut carriers: Vec<&str> = seen_in.into_iter().map(words::carrier).collect();
+    carriers.dedup();
+    format!("{} → {}", carriers.join(", "), observation.flow.dst)
+}
+
+/// `2026-11-20 12:00:00.123`, in UTC.
+fn clock(at: Timestamp) -> String {
+    let text = at.to_string().replace('T', " ");
+    text.get(..23).unwrap_or(&text).to_owned()
+}
+
+const fn short(level: Level) -> &'static str {
+    match level {
+        Level::Informational => "info",
+        other => other.as_str(),
+    }
+}
+
+const BOLD: Style = Style::new().effects(Effects::BOLD);
+const DIM: Style = Style::new().effects(Effects::DIMMED);
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+fn style(level: Level) -> Style {
+    match level {
+        Level::Informational => DIM,
+        Level::Low => AnsiColor::Green.on_default(),
+        Level::Medium => AnsiColor::Yellow.on_default(),
+        Level::High => AnsiColor::Red.on_default().effects(Effects::BOLD),
+        Level::Critical => AnsiColor::White.on(AnsiColor::Red).effects(Effects::BOLD),
+    }
+}
+
+struct Painted<T> {
+    style: Style,
+    text: T,
+}
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{:#}", self.style, self.text, self.style)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+    use crate::hostname::Hostname;
+
+    fn shown(records: &[Record], colours: bool) -> String {
+        let mut text = Vec::new();
+        let mut sink = Human::new(&mut text, colours);
+        for record in records {
+            sink.write(record).unwrap();
+        }
+        sink.flush().unwrap();
+        sink.flush().unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn lines_are_aligned_and_the_table_follows() {
+        let update = Alert { update: true, ..alert(question(1, 1), &[SeenIn::DnsQuery]) };
+        let records = [
+            Record::Alert(alert(hello(), &SeenIn::ALL)),
+            Record::Alert(update),
+            Record::Hostname(hello()),
+            Record::Summary(summary(Level::Low)),
+            Record::Summary(summary(Level::Informational)),
+        ];
+        assert_eq!(
+            shown(&records, false),
+            "\
+2026-11-20 12:00:00.123  low       10.0.0.7         Dropbox             api.dropboxapi.com                    DNS, TLS → 162.125.1.19:443
+2026-11-20 12:00:00.123  low       2001:db8::7      Dropbox             api.dropboxapi.com                    DNS → [2001:db8::53]:53  (update)
+2026-11-20 12:00:00.123  10.0.0.7         api.dropboxapi.com                    TLS → 162.125.1.19:443
+
+level  client    service  contacts  first – last                    names
+low    10.0.0.7  Dropbox     1,234  2026-11-20 12:00:00 – 12:01:00  api.dropboxapi.com, content.dropboxapi.com
+info   10.0.0.7  Dropbox     1,234  2026-11-20 12:00:00 – 12:01:00  api.dropboxapi.com, content.dropboxapi.com
+"
+        );
+    }
+
+    #[test]
+    fn colours_are_escape_sequences_and_nothing_else_changes() {
+        for level in Level::ALL {
+            let records = [
+                Record::Alert(Alert { finding: finding(hello(), level), ..alert(hello(), &SeenIn::ALL) }),
+                Record::Summary(summary(level)),
+            ];
+            let coloured = shown(&records, true);
+            assert!(coloured.contains("\x1b["), "{level:?}");
+            let mut plain = String::new();
+            for (index, part) in coloured.split('\x1b').enumerate() {
+                plain.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
+            }
+            assert_eq!(plain, shown(&records, false), "{level:?}");
+        }
+    }
+
+    #[test]
+    fn no_control_byte_of_another_gets_out() {
+        for hostile in ["\x1b]0;title\x07", "a\r\nb", "\u{202e}moc.live", "zero\u{200b}width", "\u{9b}2J"] {
+            let hostname = Hostname::new(hostile).unwrap();
+            let observation = Observation { hostname: hostname.clone(), ..hello() };
+            let mut alert = alert(observation.clone(), &[SeenIn::TlsSni]);
+            alert.finding.contact.entry = entry(hostile, &[]);
+            let mut summary = summary(Level::Low);
+            summary.finding.contact.entry = entry(hostile, &[]);
+            summary.hostnames = [hostname].into();
+            let text = shown(
+                &[Record::Alert(alert), Record::Hostname(observation), Record::Summary(summary)],
+                false,
+            );
+            for line in text.lines() {
+                assert_eq!(line, Printable(line).to_string(), "{hostile:?}");
+            }
+            assert_eq!(text.lines().count(), 5, "two lines, a blank one, the table: {text}");
+        }
+    }
+
+    #[test]
+    fn days_are_told_where_they_differ_and_names_are_few() {
+        let mut summary = summary(Level::Low);
+        summary.last = Timestamp::from_parts(1_795_176_000 + 86_400, 0);
+        summary.hostnames = ["a.x", "b.x", "c.x", "d.x"].map(|name| Hostname::new(name).unwrap()).into();
+        let text = shown(&[Record::Summary(summary)], false);
+        assert!(text.contains("2026-11-20 12:00:00 – 2026-11-21 12:00:00"), "{text}");
+        assert!(text.ends_with("a.x, b.x, 2 more\n"), "{text}");
+    }
+
+    #[test]
+    fn memory_for_the_table_is_bounded() {
+        let mut sink = Human::new(Vec::new(), false);
+        for _ in 0..=MOST_ROWS {
+            sink.write(&Record::Summary(summary(Level::Low))).unwrap();
+        }
+        assert_eq!(sink.rows.len(), 1);
+        sink.flush().unwrap();
+        let text = String::from_utf8(sink.output).unwrap();
+        assert_eq!(text.lines().count(), MOST_ROWS + 1 + 2 * 2, "rows, and two heads with a blank line each");
+    }
+}

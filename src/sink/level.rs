@@ -1,0 +1,79 @@
+//! Findings that are not worth the reader's time are counted instead of written.
+
+use std::io;
+
+use super::{Record, Sink};
+use crate::rules::Level;
+
+/// Passes on the findings of a level or a higher one, and every hostname; counts the rest.
+#[derive(Debug)]
+pub struct AtLeast<S> {
+    inner: S,
+    level: Level,
+    withheld: u64,
+}
+
+impl<S: Sink> AtLeast<S> {
+    /// Passes findings of this level or a higher one on to `inner`.
+    pub const fn new(level: Level, inner: S) -> Self {
+        Self { inner, level, withheld: 0 }
+    }
+
+    /// Alerts that were not passed on (updates and summaries of them are not counted again).
+    pub const fn withheld(&self) -> u64 {
+        self.withheld
+    }
+}
+
+impl<S: Sink> Sink for AtLeast<S> {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        if record.level().is_none_or(|level| level >= self.level) {
+            return self.inner.write(record);
+        }
+        if let Record::Alert(alert) = record {
+            self.withheld += u64::from(!alert.update);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+    use crate::inspect::SeenIn;
+    use crate::rules::Alert;
+
+    #[derive(Default)]
+    struct Counter(u64);
+
+    impl Sink for Counter {
+        fn write(&mut self, _: &Record) -> io::Result<()> {
+            self.0 += 1;
+            Ok(())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_below_is_counted_once() {
+        for (least, written, withheld) in
+            [(Level::Informational, 4, 0), (Level::Low, 4, 0), (Level::Medium, 1, 1), (Level::Critical, 1, 1)]
+        {
+            let mut sink = AtLeast::new(least, Counter::default());
+            let alert = alert(hello(), &[SeenIn::TlsSni]);
+            sink.write(&Record::Alert(Alert { update: true, ..alert.clone() })).unwrap();
+            sink.write(&Record::Alert(alert)).unwrap();
+            sink.write(&Record::Summary(summary(Level::Low))).unwrap();
+            sink.write(&Record::Hostname(hello())).unwrap();
+            assert_eq!((sink.inner.0, sink.withheld()), (written, withheld), "{least:?}");
+        }
+    }
+}
