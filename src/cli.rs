@@ -287,8 +287,8 @@ pub struct CommonArgs {
     /// Read options from a TOML file; the command line overrules it
     ///
     /// Keys are the long names of options. At the top of the file they hold for every use that has the option; in a table
-    /// [replay], [live], [bench] or [check] for that use only. Paths are relative to the file. An option that is given
-    /// on the command line replaces the file's; --json=false unsets what the file sets, and so with every [=<BOOL>].
+    /// named replay, live, bench or check for that use only. Paths are relative to the file. An option that is given on
+    /// the command line replaces the file's; --json=false unsets what the file sets, and so with every such switch.
     #[arg(long, help_heading = "Running", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 

@@ -1,7 +1,7 @@
 //! Everything valid, or a named error: from what was typed and the configuration file to what a use needs.
 //!
 //! Every problem is found before anything starts, and names the option, or the file, line and key. Besides the configuration
-//! file (read by [`config_file`](crate::config_file)) and the lists nothing is opened here.
+//! file (read by `config_file`) and the lists nothing is opened here.
 
 use std::ffi::OsString;
 use std::fmt;
