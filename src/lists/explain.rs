@@ -138,3 +138,49 @@ impl fmt::Display for Words<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(hostname: &str, expected: &[&str]) {
+        let lists = Lists::builtin();
+        let text = lists.explain(hostname).to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{text}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line} has no {expected}");
+        }
+    }
+
+    #[test]
+    fn what_a_name_meets() {
+        check("pastebin.com", &["Pastebin, paste, tier 1, from builtin", "is the entry itself"]);
+        check("x.pastebin.com", &["Pastebin", "lies below the entry pastebin.com"]);
+        check(
+            "contoso.sharepoint.com",
+            &["SharePoint", "lies below the entry sharepoint.com, customer contoso"],
+        );
+        check(
+            "content.dropboxapi.com",
+            &["Dropbox", "is the entry itself", "stands before dropboxapi.com: Dropbox"],
+        );
+    }
+
+    #[test]
+    fn what_a_name_only_looks_like() {
+        check("notdropbox.com", &["meets no entry", "ends with dropbox.com, but not at a dot"]);
+        check("evil-box.com", &["meets no entry", "ends with box.com, but not at a dot"]);
+        check("www.xbox.com", &["meets no entry", "ends with box.com, but not at a dot"]);
+        check(
+            "pastebin.com.cdn.example",
+            &["meets no entry", "holds pastebin.com, but does not end with it"],
+        );
+        check(
+            "microsoft.com",
+            &["meets no entry", "is above social.technet.microsoft.com, which alone is listed"],
+        );
+        check("nothing.example", &["meets no entry"]);
+    }
+}

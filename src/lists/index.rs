@@ -219,3 +219,104 @@ impl Lengths {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What lookup means, without any index.
+    fn naive<'a>(suffixes: &'a [String], hostname: &str) -> Option<&'a str> {
+        suffixes
+            .iter()
+            .map(String::as_str)
+            .filter(|suffix| {
+                hostname == *suffix
+                    || hostname
+                        .strip_suffix(suffix)
+                        .is_some_and(|front| front.ends_with('.') && front.len() > 1)
+            })
+            .max_by_key(|suffix| suffix.len())
+    }
+
+    fn plain(suffixes: &[String]) -> Lists {
+        let mut builder = Builder::new();
+        // The dot in front lets a single label pass.
+        let problems = builder.add("list", suffixes.iter().map(|s| format!(".{s}\n")).collect::<String>());
+        assert!(problems.is_empty(), "{problems:?}");
+        builder.build()
+    }
+
+    #[test]
+    fn the_longest_suffix_wins() {
+        let lists = plain(&["com".into(), "b.com".into(), "a.b.com".into()]);
+        let found = |name| lists.lookup(name).map(|entry| &*entry.suffix);
+        assert_eq!(found("com"), Some("com"));
+        assert_eq!(found("x.com"), Some("com"));
+        assert_eq!(found("ab.com"), Some("com"));
+        assert_eq!(found("x.a.b.com"), Some("a.b.com"));
+        assert_eq!(found("xa.b.com"), Some("b.com"));
+        assert_eq!(found("b.com.org"), None);
+        assert_eq!(found(""), None);
+        assert_eq!(found("."), None);
+    }
+
+    #[test]
+    fn a_hostname_longer_than_any_length_is_looked_up() {
+        let lists = plain(&["b.com".into()]);
+        let long = format!("{}.b.com", "\\255".repeat(120));
+        assert!(lists.lookup(&long).is_some());
+    }
+
+    #[test]
+    fn the_later_list_stands_and_this_is_told() {
+        let mut builder = Builder::new();
+        assert!(
+            builder
+                .add("one", "[[service]]\nname = \"A\"\ncategory = \"x\"\ntier = 4\nsuffixes = [\"a.com\"]")
+                .is_empty()
+        );
+        let told = builder
+            .add("two", "[[service]]\nname = \"B\"\ncategory = \"y\"\ntier = 1\nsuffixes = [\"a.com\"]");
+        assert_eq!(told.len(), 1);
+        assert!(!told[0].refused);
+        assert_eq!(told[0].to_string(), "two:5: `a.com` was A (x, tier 4) in one; this list stands");
+        let lists = builder.build();
+        assert_eq!(lists.len(), 1);
+        let entry = lists.entry("a.com").unwrap();
+        assert_eq!(
+            (entry.service(), entry.category(), entry.tier, entry.list()),
+            ("B", "y", Tier::One, "two")
+        );
+    }
+
+    #[test]
+    fn a_plain_line_keeps_what_is_known_of_a_name() {
+        let mut builder = Builder::with_builtin();
+        let told = builder.add("mine", "github.com\npastebin.com\nown.example\n");
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|problem| !problem.refused));
+        let lists = builder.build();
+        let seen = |name| {
+            let entry: &Arc<Entry> = lists.entry(name).unwrap();
+            (entry.service().to_owned(), entry.category().to_owned(), entry.tier, entry.list().to_owned())
+        };
+        assert_eq!(seen("github.com"), ("GitHub".into(), "dev-platform".into(), Tier::Two, "mine".into()));
+        assert_eq!(seen("pastebin.com"), ("Pastebin".into(), "paste".into(), Tier::One, "mine".into()));
+        assert_eq!(seen("own.example"), ("own.example".into(), "user-list".into(), Tier::Two, "mine".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn lookup_equals_the_naive_reference(
+            suffixes in proptest::collection::vec("[ab]{1,2}(\\.[ab]{1,2}){0,3}", 0..12),
+            hostnames in proptest::collection::vec("[ab]{1,2}(\\.[ab]{1,2}){0,5}", 1..20),
+        ) {
+            let lists = plain(&suffixes);
+            for hostname in &hostnames {
+                prop_assert_eq!(lists.lookup(hostname).map(|entry| &*entry.suffix), naive(&suffixes, hostname));
+            }
+        }
+    }
+}
