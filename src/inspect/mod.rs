@@ -6,6 +6,12 @@
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod dns;
+pub mod tls;
+
+#[cfg(test)]
+mod testing;
+
 use crate::capture::Timestamp;
 use crate::flow::Flow;
 use crate::hostname::Hostname;
@@ -22,6 +28,40 @@ pub enum Progress<T> {
     Found(T),
     /// It is not this protocol, and more bytes will not make it so.
     NotThis,
+}
+
+impl<T> Progress<T> {
+    /// The same answer about something else.
+    #[inline]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Progress<U> {
+        match self {
+            Self::Found(found) => Progress::Found(change(found)),
+            Self::NeedMore { at_least } => Progress::NeedMore { at_least },
+            Self::NotThis => Progress::NotThis,
+        }
+    }
+
+    /// What was found, if it was.
+    #[inline]
+    pub fn found(self) -> Option<T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::NeedMore { .. } | Self::NotThis => None,
+        }
+    }
+}
+
+/// Whether bytes are worth collecting: a look at the first of them, for a stream whose start was not seen.
+///
+/// More bytes turn `Maybe` into one of the others, and never change `Yes` or `No`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Begins {
+    /// They begin like the protocol.
+    Yes,
+    /// Every byte so far fits, and they are too few to say.
+    Maybe,
+    /// They do not.
+    No,
 }
 
 /// A hostname on the wire: when, between whom, and where in the traffic.

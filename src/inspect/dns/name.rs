@@ -1,0 +1,96 @@
+//! Domain names in a message (RFC 1035 sections 3.1 and 4.1.4) → a [`NameBuf`].
+
+use super::Damage;
+use crate::hostname::{InvalidHostname, NameBuf};
+use crate::reader::Reader;
+
+/// The most labels of a name: each takes two of 255 octets, and the root one.
+pub const MAX_LABELS: usize = 127;
+
+/// The most compression pointers of a name. Each label may be reached by one; more only cost time.
+pub const MAX_POINTERS: usize = 127;
+
+/// The bits of a length octet that tell a pointer (11) and the kinds nobody uses (01, 10) from a length (00).
+const KIND: u8 = 0xc0;
+
+/// Reads the name at the cursor, which then stands behind it. The root is `.`.
+///
+/// `reader` is a cursor over the whole message, so that pointers find their targets.
+#[inline]
+pub(super) fn read(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Damage> {
+    // Given no message to point into, scan refuses pointers, and follows none. It says nothing of lengths.
+    match dns_parser::Name::scan(reader.rest(), &[]) {
+        Ok(plain) => read_plain(reader.take(plain.byte_len())?, name),
+        Err(_) => read_any(reader, name),
+    }
+}
+
+/// Copies the labels of a name without pointers, which was checked.
+#[inline]
+fn read_plain(labels: &[u8], name: &mut NameBuf) -> Result<(), Damage> {
+    let mut reader = Reader::new(labels);
+    name.clear();
+    loop {
+        match reader.u8()? {
+            0 => break,
+            length => push(name, reader.take(usize::from(length))?)?,
+        }
+    }
+    if name.as_str().is_empty() {
+        name.set_root();
+    }
+    Ok(())
+}
+
+/// Reads a name of any bytes, with pointers, each of which has to point before the part that it ends.
+#[cold]
+fn read_any(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Damage> {
+    let mut at = *reader;
+    let mut start = at.offset();
+    let mut behind = None;
+    let (mut labels, mut pointers) = (0, 0);
+    name.clear();
+    loop {
+        let offset = at.offset();
+        match at.u8()? {
+            0 => break,
+            length if length & KIND == 0 => {
+                labels += 1;
+                if labels > MAX_LABELS {
+                    return Err(Damage::TooManyLabels);
+                }
+                push(name, at.take(usize::from(length))?)?;
+            }
+            high if high & KIND == KIND => {
+                let target = usize::from(u16::from_be_bytes([high & !KIND, at.u8()?]));
+                pointers += 1;
+                if target >= start {
+                    return Err(Damage::PointerForward { offset, target });
+                }
+                if pointers > MAX_POINTERS {
+                    return Err(Damage::TooManyPointers);
+                }
+                behind.get_or_insert(at);
+                start = target;
+                at = at.at(target)?;
+            }
+            octet => return Err(Damage::LabelKind { octet, offset }),
+        }
+    }
+    *reader = behind.unwrap_or(at);
+    if name.as_str().is_empty() {
+        name.set_root();
+    }
+    Ok(())
+}
+
+#[inline]
+fn push(name: &mut NameBuf, label: &[u8]) -> Result<(), Damage> {
+    match name.push_label(label) {
+        Ok(()) => Ok(()),
+        // Labels here are never empty: an empty one ends the name.
+        Err(InvalidHostname::TooLong | InvalidHostname::Empty | InvalidHostname::EmptyLabel) => {
+            Err(Damage::NameTooLong)
+        }
+    }
+}
