@@ -89,19 +89,63 @@ pub struct Observation {
 pub enum SeenIn {
     /// The question of a DNS query.
     DnsQuery,
+    /// Nowhere in the connection itself: the client had asked DNS for this name, and the answer was the server's address.
+    DnsAnswer,
     /// The server name indication of a TLS ClientHello over TCP (RFC 6066 section 3).
     TlsSni,
+    /// The certificate of a TLS server, where the hello had no name (TLS 1.2 and before).
+    TlsCertificate,
+    /// The server name indication of the ClientHello in a QUIC connection.
+    QuicSni,
+    /// The server name indication of a DTLS ClientHello.
+    DtlsSni,
+    /// The Host header of an HTTP/1 request, or the authority of its target.
+    HttpHost,
+    /// The authority of an HTTP CONNECT request.
+    HttpConnect,
+    /// The destination of a SOCKS 4a or 5 request.
+    Socks,
 }
 
 impl SeenIn {
     /// Every place, in the order of counters and summaries.
-    pub const ALL: [Self; 2] = [Self::DnsQuery, Self::TlsSni];
+    pub const ALL: [Self; 9] = [
+        Self::DnsQuery,
+        Self::DnsAnswer,
+        Self::TlsSni,
+        Self::TlsCertificate,
+        Self::QuicSni,
+        Self::DtlsSni,
+        Self::HttpHost,
+        Self::HttpConnect,
+        Self::Socks,
+    ];
+
+    /// Whether the server of the conversation is the one that the name belongs to; else it was asked about it: a resolver, a proxy.
+    pub const fn is_connection(self) -> bool {
+        match self {
+            Self::DnsQuery | Self::HttpConnect | Self::Socks => false,
+            Self::DnsAnswer
+            | Self::TlsSni
+            | Self::TlsCertificate
+            | Self::QuicSni
+            | Self::DtlsSni
+            | Self::HttpHost => true,
+        }
+    }
 
     /// The word in records.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DnsQuery => "dns_query",
+            Self::DnsAnswer => "dns_answer",
             Self::TlsSni => "tls_sni",
+            Self::TlsCertificate => "tls_certificate",
+            Self::QuicSni => "quic_sni",
+            Self::DtlsSni => "dtls_sni",
+            Self::HttpHost => "http_host",
+            Self::HttpConnect => "http_connect",
+            Self::Socks => "socks",
         }
     }
 }
@@ -119,4 +163,17 @@ pub enum Detail {
     },
     /// A ClientHello.
     Tls,
+    /// A ClientHello of TLS, QUIC or DTLS, and what it says beside the name.
+    Hello(Box<tls::HelloFacts>),
+    /// An answer of DNS, by which a connection without a name has one.
+    DnsAnswer {
+        /// From the answer to the connection, in nanoseconds of packet time.
+        age: u64,
+        /// How many names this client had asked for whose answers were this address.
+        candidates: u16,
+    },
+    /// The destination port in a request to a proxy, or in an HTTP Host header.
+    Port(Option<u16>),
+    /// There is nothing more to say.
+    Nothing,
 }

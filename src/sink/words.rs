@@ -57,27 +57,30 @@ pub(super) fn dns_type(number: u16) -> String {
     name.to_owned()
 }
 
-/// `network.protocol`: what carried the name.
-pub(super) const fn protocol(seen_in: SeenIn) -> &'static str {
-    match seen_in {
+/// `network.protocol`: what carried the name, where that is known.
+pub(super) const fn protocol(seen_in: SeenIn) -> Option<&'static str> {
+    Some(match seen_in {
         SeenIn::DnsQuery => "dns",
-        SeenIn::TlsSni => "tls",
-    }
+        SeenIn::DnsAnswer => return None,
+        SeenIn::TlsSni | SeenIn::TlsCertificate => "tls",
+        SeenIn::QuicSni => "quic",
+        SeenIn::DtlsSni => "dtls",
+        SeenIn::HttpHost | SeenIn::HttpConnect => "http",
+        SeenIn::Socks => "socks",
+    })
 }
 
 /// What carried the name, as people write it.
 pub(super) const fn carrier(seen_in: SeenIn) -> &'static str {
     match seen_in {
         SeenIn::DnsQuery => "DNS",
-        SeenIn::TlsSni => "TLS",
-    }
-}
-
-/// Whether the server of the conversation is the service itself; else it is one that was asked about it.
-pub(super) const fn is_connection(seen_in: SeenIn) -> bool {
-    match seen_in {
-        SeenIn::DnsQuery => false,
-        SeenIn::TlsSni => true,
+        SeenIn::DnsAnswer => "a connection without a name",
+        SeenIn::TlsSni | SeenIn::TlsCertificate => "TLS",
+        SeenIn::QuicSni => "QUIC",
+        SeenIn::DtlsSni => "DTLS",
+        SeenIn::HttpHost => "HTTP",
+        SeenIn::HttpConnect => "an HTTP proxy",
+        SeenIn::Socks => "a SOCKS proxy",
     }
 }
 

@@ -137,7 +137,7 @@ const fn is_tls(version: u16) -> bool {
 }
 
 /// DTLS 1.0 is 0xfeff, DTLS 1.2 is 0xfefd.
-const fn is_dtls(version: u16) -> bool {
+pub(super) const fn is_dtls(version: u16) -> bool {
     version >> 8 == 0xfe
 }
 
@@ -148,6 +148,20 @@ pub struct ExtensionType(pub u16);
 impl ExtensionType {
     /// RFC 6066 section 3.
     pub const SERVER_NAME: Self = Self(0);
+    /// RFC 8446 section 4.2.7.
+    pub const SUPPORTED_GROUPS: Self = Self(10);
+    /// RFC 8446 section 4.2.3.
+    pub const SIGNATURE_ALGORITHMS: Self = Self(13);
+    /// RFC 7301.
+    pub const ALPN: Self = Self(16);
+    /// RFC 7685.
+    pub const PADDING: Self = Self(21);
+    /// RFC 8446 section 4.2.1.
+    pub const SUPPORTED_VERSIONS: Self = Self(43);
+    /// RFC 9849.
+    pub const ENCRYPTED_CLIENT_HELLO: Self = Self(0xfe0d);
+    /// draft-ietf-tls-esni-02.
+    pub const ENCRYPTED_SERVER_NAME: Self = Self(0xffce);
 }
 
 /// An extension of a ClientHello.

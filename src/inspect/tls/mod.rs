@@ -6,12 +6,16 @@
 //!
 //! A hello in the form of SSL 2 (RFC 5246 appendix E.2) has no place for a name, and is not read.
 
+mod facts;
 mod hello;
+mod ja4;
 mod record;
 
+pub use facts::{EchOffer, HelloFacts, MAX_ALPN};
 pub use hello::{
     ClientHello, Extension, ExtensionType, Extensions, ServerNames, handshake, handshake_prefix,
 };
+pub use ja4::{Ja4, Over};
 pub use record::{MAX_STREAM, begins};
 
 use super::Progress;
@@ -44,4 +48,6 @@ pub fn client_hello_prefix<'a>(stream: &'a [u8], joined: &'a mut Vec<u8>) -> Opt
 }
 
 #[cfg(test)]
-mod tests;
+mod facts_tests;
+#[cfg(test)]
+pub(crate) mod tests;

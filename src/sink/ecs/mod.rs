@@ -53,7 +53,7 @@ impl<'a> Document<'a> {
         };
         document.take(finding);
         // The resolver of a question is not at home at the name that it was asked for.
-        if !words::is_connection(observation.seen_in)
+        if !observation.seen_in.is_connection()
             && let Some(destination) = &mut document.destination
         {
             destination.domain = None;
@@ -126,7 +126,7 @@ impl<'a> Document<'a> {
             event: Event {
                 kind: "event",
                 category: &["network"],
-                type_: match words::is_connection(observation.seen_in) {
+                type_: match observation.seen_in.is_connection() {
                     true => &["connection"],
                     false => &["connection", "protocol"],
                 },
@@ -155,18 +155,18 @@ impl<'a> Document<'a> {
             network: Network {
                 transport: Some(Transport(protocol)),
                 type_: if src.ip.is_ipv4() { "ipv4" } else { "ipv6" },
-                protocol: Some(words::protocol(observation.seen_in)),
+                protocol: words::protocol(observation.seen_in),
                 application: None,
                 community_id: Some(observation.flow.key().community_id().to_string()),
             },
-            dns: match observation.detail {
+            dns: match &observation.detail {
                 Detail::Dns { qtype, qclass } => Some(Dns {
-                    question: Question { name, type_: words::dns_type(qtype), class: class(qclass) },
+                    question: Question { name, type_: words::dns_type(*qtype), class: class(*qclass) },
                 }),
                 _ => None,
             },
-            tls: match observation.detail {
-                Detail::Tls => Some(Tls { client: TlsClient { server_name: name } }),
+            tls: match &observation.detail {
+                Detail::Tls | Detail::Hello(_) => Some(Tls { client: TlsClient { server_name: name } }),
                 _ => None,
             },
             related: Related { ip: related_ips, hosts: vec![name] },
@@ -214,7 +214,7 @@ fn reason(finding: &Finding) -> String {
     let observation = &finding.contact.observation;
     let (client, name) = (observation.flow.src.ip, &observation.hostname);
     let carrier = words::carrier(observation.seen_in);
-    if words::is_connection(observation.seen_in) {
+    if observation.seen_in.is_connection() {
         format!("{client} reached {name} ({}, {}) over {carrier}", listed.service, listed.category)
     } else {
         format!("{client} asked {carrier} for {name} ({}, {})", listed.service, listed.category)
