@@ -34,7 +34,7 @@ mod family {
 }
 
 /// Decodes a frame of a link type other than Ethernet.
-pub(super) fn other<'a>(mut walk: Walk<'a>, link: LinkType) -> Result<Packet<'a>, Refusal> {
+pub(super) fn other<'a>(walk: &mut Walk<'a>, link: LinkType) -> Result<Packet<'a>, Refusal> {
     match link {
         LinkType::LINUX_SLL => {
             // https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html: type, ARPHRD, address length, address, protocol.
@@ -60,7 +60,7 @@ pub(super) fn other<'a>(mut walk: Walk<'a>, link: LinkType) -> Result<Packet<'a>
 
 /// Decodes an Ethernet frame.
 #[inline]
-pub(super) fn ethernet(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
+pub(super) fn ethernet<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
     let header = match Ethernet2HeaderSlice::from_slice(walk.rest()) {
         Ok(header) => header,
         Err(short) => return Err(walk.malformed(Layer::Ethernet, short.required_len, short.len)),
@@ -75,7 +75,7 @@ pub(super) fn ethernet(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
 
 /// Decodes what an EtherType announces; `layer` carried the number.
 #[inline(never)]
-fn network(mut walk: Walk<'_>, mut layer: Layer, mut ether_type: u16) -> Result<Packet<'_>, Refusal> {
+fn network<'a>(walk: &mut Walk<'a>, mut layer: Layer, mut ether_type: u16) -> Result<Packet<'a>, Refusal> {
     let mut tags = 0;
     loop {
         match ether_type {
@@ -101,7 +101,7 @@ fn network(mut walk: Walk<'_>, mut layer: Layer, mut ether_type: u16) -> Result<
 
 /// BSD loopback: an address family of four bytes in the byte order of the capturing host, which may not be ours
 /// (<https://www.tcpdump.org/linktypes/LINKTYPE_NULL.html>).
-fn loopback(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
+fn loopback<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
     let family: [u8; 4] = walk.array(Layer::Loopback)?;
     // Families are small: read in the wrong order they are not.
     let family = match u32::from_le_bytes(family) {

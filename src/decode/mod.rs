@@ -29,10 +29,10 @@ pub use malformed::{Layer, Malformed, Refusal};
 /// that end too early or contradict themselves; [`Refusal::TooDeep`] where a limit on nesting was reached.
 #[inline]
 pub fn packet(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Packet<'_>, Refusal> {
-    let walk = walk::Walk::new(bytes, wire_len);
+    let mut walk = walk::Walk::new(bytes, wire_len);
     match link {
-        LinkType::ETHERNET => link::ethernet(walk),
-        other => link::other(walk, other),
+        LinkType::ETHERNET => link::ethernet(&mut walk),
+        other => link::other(&mut walk, other),
     }
 }
 

@@ -36,23 +36,62 @@ pub(super) mod protocol {
     pub(crate) const SHIM6: u8 = 140;
 }
 
-/// Who sends to whom.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ends {
-    pub(super) src: IpAddr,
-    pub(super) dst: IpAddr,
+/// Who sends to whom. Headers stand for their own addresses, so that a packet is written once, when all is known:
+/// moving half-built addresses about costs more than reading the headers.
+pub(super) trait Between {
+    fn src(&self) -> IpAddr;
+    fn dst(&self) -> IpAddr;
+
+    /// A packet between them.
+    #[inline(always)]
+    fn packet<'a>(&self, transport: Transport<'a>) -> Packet<'a> {
+        Packet { src: self.src(), dst: self.dst(), transport }
+    }
 }
 
-impl Ends {
-    /// A packet between them.
-    #[inline]
-    pub(super) const fn packet(self, transport: Transport<'_>) -> Packet<'_> {
-        Packet { src: self.src, dst: self.dst, transport }
+impl Between for Ipv4HeaderSlice<'_> {
+    #[inline(always)]
+    fn src(&self) -> IpAddr {
+        IpAddr::V4(self.source_addr())
+    }
+
+    #[inline(always)]
+    fn dst(&self) -> IpAddr {
+        IpAddr::V4(self.destination_addr())
+    }
+}
+
+impl Between for Ipv6HeaderSlice<'_> {
+    #[inline(always)]
+    fn src(&self) -> IpAddr {
+        IpAddr::V6(self.source_addr())
+    }
+
+    #[inline(always)]
+    fn dst(&self) -> IpAddr {
+        IpAddr::V6(self.destination_addr())
+    }
+}
+
+/// Addresses off the plain path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    src: IpAddr,
+    dst: IpAddr,
+}
+
+impl Between for Ends {
+    fn src(&self) -> IpAddr {
+        self.src
+    }
+
+    fn dst(&self) -> IpAddr {
+        self.dst
     }
 }
 
 /// Decodes IPv4 or IPv6, as the first four bits say; `layer` promised one of the two.
-pub(super) fn by_version(walk: Walk<'_>, layer: Layer) -> Result<Packet<'_>, Refusal> {
+pub(super) fn by_version<'a>(walk: &mut Walk<'a>, layer: Layer) -> Result<Packet<'a>, Refusal> {
     match walk.peek(layer)? >> 4 {
         4 => ipv4(walk),
         6 => ipv6(walk),
@@ -61,11 +100,11 @@ pub(super) fn by_version(walk: Walk<'_>, layer: Layer) -> Result<Packet<'_>, Ref
 }
 
 /// Decodes an IPv4 packet (RFC 791 section 3.1).
-#[inline]
-pub(super) fn ipv4(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
+#[inline(never)]
+pub(super) fn ipv4<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
     let header = match Ipv4HeaderSlice::from_slice(walk.rest()) {
         Ok(header) => header,
-        Err(error) => return Err(bad_ipv4(&walk, &error)),
+        Err(error) => return Err(bad_ipv4(walk, &error)),
     };
     let header_len = header.slice().len();
     match usize::from(header.total_len()) {
@@ -75,9 +114,8 @@ pub(super) fn ipv4(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
         total => walk.limit(total),
     }
     walk.skip(Layer::Ipv4, header_len)?;
-    let ends = Ends { src: header.source_addr().into(), dst: header.destination_addr().into() };
     if header.is_fragmenting_payload() {
-        return Ok(ends.packet(Transport::Fragment(Fragment {
+        return Ok(header.packet(Transport::Fragment(Fragment {
             id: u32::from(header.identification()),
             protocol: header.protocol().0,
             offset: u32::from(header.fragments_offset().byte_offset()),
@@ -86,15 +124,15 @@ pub(super) fn ipv4(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
             wire_len: walk.wire_len(),
         })));
     }
-    payload(walk, ends, header.protocol().0)
+    payload(walk, &header, header.protocol().0)
 }
 
 /// Decodes an IPv6 packet (RFC 8200 section 3).
-#[inline]
-pub(super) fn ipv6(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
+#[inline(never)]
+pub(super) fn ipv6<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
     let header = match Ipv6HeaderSlice::from_slice(walk.rest()) {
         Ok(header) => header,
-        Err(error) => return Err(bad_ipv6(&walk, &error)),
+        Err(error) => return Err(bad_ipv6(walk, &error)),
     };
     walk.skip(Layer::Ipv6, header.slice().len())?;
     match usize::from(header.payload_length()) {
@@ -102,27 +140,26 @@ pub(super) fn ipv6(mut walk: Walk<'_>) -> Result<Packet<'_>, Refusal> {
         0 => {}
         length => walk.limit(length),
     }
-    let ends = Ends { src: header.source_addr().into(), dst: header.destination_addr().into() };
-    payload(walk, ends, header.next_header().0)
+    payload(walk, &header, header.next_header().0)
 }
 
 /// Decodes what an IP packet carries.
-#[inline]
-fn payload(walk: Walk<'_>, ends: Ends, number: u8) -> Result<Packet<'_>, Refusal> {
+#[inline(always)]
+fn payload<'a>(walk: &mut Walk<'a>, ip: &impl Between, number: u8) -> Result<Packet<'a>, Refusal> {
     match number {
-        protocol::TCP => transport::tcp(walk, ends),
-        protocol::UDP => transport::udp(walk, ends),
-        other => beyond(walk, ends, other),
+        protocol::TCP => transport::tcp(walk, ip),
+        protocol::UDP => transport::udp(walk, ip),
+        other => beyond(walk, Ends { src: ip.src(), dst: ip.dst() }, other),
     }
 }
 
 /// Walks extension headers, in any order, until something else comes.
 #[inline(never)]
-fn beyond(mut walk: Walk<'_>, ends: Ends, mut number: u8) -> Result<Packet<'_>, Refusal> {
+fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Result<Packet<'a>, Refusal> {
     for _ in 0..MAX_EXTENSIONS {
         number = match number {
-            protocol::TCP => return transport::tcp(walk, ends),
-            protocol::UDP => return transport::udp(walk, ends),
+            protocol::TCP => return transport::tcp(walk, &ends),
+            protocol::UDP => return transport::udp(walk, &ends),
             // RFC 4302 section 2.2: the length counts words of four bytes, less two.
             protocol::AH => {
                 let [next, length] = walk.array(Layer::Ipv6Extension)?;
@@ -167,8 +204,8 @@ fn beyond(mut walk: Walk<'_>, ends: Ends, mut number: u8) -> Result<Packet<'_>, 
         };
     }
     match number {
-        protocol::TCP => transport::tcp(walk, ends),
-        protocol::UDP => transport::udp(walk, ends),
+        protocol::TCP => transport::tcp(walk, &ends),
+        protocol::UDP => transport::udp(walk, &ends),
         _ => Err(Refusal::TooDeep(Layer::Ipv6Extension)),
     }
 }

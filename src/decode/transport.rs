@@ -3,7 +3,7 @@
 use etherparse::err::tcp;
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
-use super::net::Ends;
+use super::net::Between;
 use super::walk::Walk;
 use super::{Datagram, Layer, Packet, Refusal, Segment, TcpFlags, Transport};
 
@@ -12,19 +12,19 @@ const TCP_LEN: usize = 20;
 const UDP_LEN: usize = 8;
 
 /// Decodes a TCP segment (RFC 9293 section 3.1).
-#[inline]
-pub(super) fn tcp(mut walk: Walk<'_>, ends: Ends) -> Result<Packet<'_>, Refusal> {
+#[inline(always)]
+pub(super) fn tcp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'a>, Refusal> {
     let header = match TcpHeaderSlice::from_slice(walk.rest()) {
         Ok(header) => header,
-        Err(error) => return bad_tcp(walk, ends, &error),
+        Err(error) => return bad_tcp(walk, ip, &error),
     };
     walk.skip(Layer::Tcp, header.slice().len())?;
-    Ok(segment(walk, ends, &header))
+    Ok(ip.packet(Transport::Tcp(segment(walk, &header))))
 }
 
 /// Decodes a UDP datagram (RFC 768).
-#[inline]
-pub(super) fn udp(mut walk: Walk<'_>, ends: Ends) -> Result<Packet<'_>, Refusal> {
+#[inline(always)]
+pub(super) fn udp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'a>, Refusal> {
     let header = match UdpHeaderSlice::from_slice(walk.rest()) {
         Ok(header) => header,
         Err(short) => return Err(walk.malformed(Layer::Udp, short.required_len, short.len)),
@@ -38,7 +38,7 @@ pub(super) fn udp(mut walk: Walk<'_>, ends: Ends) -> Result<Packet<'_>, Refusal>
         _ => {}
     }
     walk.skip(Layer::Udp, UDP_LEN)?;
-    Ok(ends.packet(Transport::Udp(Datagram {
+    Ok(ip.packet(Transport::Udp(Datagram {
         src_port: header.source_port(),
         dst_port: header.destination_port(),
         payload: walk.rest(),
@@ -46,9 +46,9 @@ pub(super) fn udp(mut walk: Walk<'_>, ends: Ends) -> Result<Packet<'_>, Refusal>
     })))
 }
 
-#[inline]
-fn segment<'a>(walk: Walk<'a>, ends: Ends, header: &TcpHeaderSlice<'_>) -> Packet<'a> {
-    ends.packet(Transport::Tcp(Segment {
+#[inline(always)]
+fn segment<'a>(walk: &Walk<'a>, header: &TcpHeaderSlice<'_>) -> Segment<'a> {
+    Segment {
         src_port: header.source_port(),
         dst_port: header.destination_port(),
         seq: header.sequence_number(),
@@ -56,13 +56,17 @@ fn segment<'a>(walk: Walk<'a>, ends: Ends, header: &TcpHeaderSlice<'_>) -> Packe
         flags: TcpFlags(header.slice().get(13).copied().unwrap_or_default()),
         payload: walk.rest(),
         wire_len: walk.wire_len(),
-    }))
+    }
 }
 
 /// A header that etherparse refuses is damaged, unless a snap length cut nothing but its options: then ports and
 /// numbers are there, and the payload is not.
 #[cold]
-fn bad_tcp<'a>(mut walk: Walk<'a>, ends: Ends, error: &tcp::HeaderSliceError) -> Result<Packet<'a>, Refusal> {
+fn bad_tcp<'a>(
+    walk: &mut Walk<'a>,
+    ip: &impl Between,
+    error: &tcp::HeaderSliceError,
+) -> Result<Packet<'a>, Refusal> {
     let short = match error {
         tcp::HeaderSliceError::Len(short) => short,
         tcp::HeaderSliceError::Content(tcp::HeaderError::DataOffsetTooSmall { data_offset }) => {
@@ -79,5 +83,5 @@ fn bad_tcp<'a>(mut walk: Walk<'a>, ends: Ends, error: &tcp::HeaderSliceError) ->
     *data_offset = 0x50;
     let Ok(header) = TcpHeaderSlice::from_slice(&fixed) else { return Err(refusal) };
     walk.leave_uncaptured(wire);
-    Ok(segment(walk, ends, &header))
+    Ok(ip.packet(Transport::Tcp(segment(walk, &header))))
 }

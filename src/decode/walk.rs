@@ -5,12 +5,14 @@
 use super::{Layer, Malformed, Refusal};
 use crate::reader::{Reader, Short};
 
-/// The rest of a frame.
-#[derive(Clone, Copy, Debug)]
+/// The rest of a frame. Layers pass it on by reference: a copy of what was just written stalls the processor for as
+/// long as a whole header takes.
+#[derive(Clone, Debug)]
 pub(super) struct Walk<'a> {
-    reader: Reader<'a>,
-    /// Where the reader's first byte lies in the frame.
-    base: usize,
+    /// What was captured of the rest.
+    rest: &'a [u8],
+    /// Where the rest begins in the frame.
+    offset: usize,
     /// How long the rest was on the wire: never less than what was captured of it.
     wire: usize,
 }
@@ -20,19 +22,13 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn new(frame: &'a [u8], wire_len: u32) -> Self {
         let wire = usize::try_from(wire_len).unwrap_or(usize::MAX).max(frame.len());
-        Self { reader: Reader::new(frame), base: 0, wire }
+        Self { rest: frame, offset: 0, wire }
     }
 
     /// What was captured of the rest.
     #[inline]
     pub(super) const fn rest(&self) -> &'a [u8] {
-        self.reader.rest()
-    }
-
-    /// The rest's length on the wire, as packets report it.
-    #[inline]
-    pub(super) fn wire_len(&self) -> u32 {
-        u32::try_from(self.wire).unwrap_or(u32::MAX)
+        self.rest
     }
 
     /// The rest's length on the wire.
@@ -41,50 +37,49 @@ impl<'a> Walk<'a> {
         self.wire
     }
 
-    /// Where the rest begins in the frame.
+    /// The rest's length on the wire, as packets report it.
     #[inline]
-    pub(super) const fn offset(&self) -> usize {
-        self.base + self.reader.offset()
+    pub(super) fn wire_len(&self) -> u32 {
+        u32::try_from(self.wire).unwrap_or(u32::MAX)
     }
 
     /// The next byte, which stays.
     #[inline]
     pub(super) fn peek(&self, layer: Layer) -> Result<u8, Refusal> {
-        let mut ahead = *self;
-        ahead.array::<1>(layer).map(|[byte]| byte)
+        Reader::new(self.rest).u8().map_err(|short| self.short(layer, short))
     }
 
     /// Takes the next `N` bytes of `layer`'s header.
     #[inline]
     pub(super) fn array<const N: usize>(&mut self, layer: Layer) -> Result<[u8; N], Refusal> {
-        match self.reader.array::<N>() {
+        let mut reader = Reader::new(self.rest);
+        match reader.array::<N>() {
             Ok(bytes) => {
-                self.wire -= N;
+                self.pass(reader.rest(), N);
                 Ok(bytes)
             }
-            Err(short) => Err(self.refuse(layer, short)),
+            Err(short) => Err(self.short(layer, short)),
         }
     }
 
     /// Moves over `count` bytes of `layer`'s header.
     #[inline]
     pub(super) fn skip(&mut self, layer: Layer, count: usize) -> Result<(), Refusal> {
-        match self.reader.skip(count) {
+        let mut reader = Reader::new(self.rest);
+        match reader.skip(count) {
             Ok(()) => {
-                self.wire -= count;
+                self.pass(reader.rest(), count);
                 Ok(())
             }
-            Err(short) => Err(self.refuse(layer, short)),
+            Err(short) => Err(self.short(layer, short)),
         }
     }
 
-    /// Makes the rest end where its own length field says: padding behind it falls away. A length beyond the
-    /// captured bytes is believed, for a snap length may have cut them.
+    /// Makes the rest end where a length field says: padding behind it falls away. A length beyond the captured
+    /// bytes is believed, for a snap length may have cut them.
     #[inline]
     pub(super) fn limit(&mut self, len: usize) {
-        let base = self.offset();
-        self.reader = Reader::new(self.reader.take_up_to(len));
-        self.base = base;
+        self.rest = Reader::new(self.rest).take_up_to(len);
         self.wire = len;
     }
 
@@ -98,11 +93,18 @@ impl<'a> Walk<'a> {
     /// The refusal of a header that begins here.
     #[cold]
     pub(super) const fn malformed(&self, layer: Layer, needed: usize, got: usize) -> Refusal {
-        Refusal::Malformed(Malformed { layer, needed, got, offset: self.offset() })
+        Refusal::Malformed(Malformed { layer, needed, got, offset: self.offset })
+    }
+
+    #[inline]
+    fn pass(&mut self, rest: &'a [u8], count: usize) {
+        self.rest = rest;
+        self.offset += count;
+        self.wire -= count;
     }
 
     #[cold]
-    const fn refuse(&self, layer: Layer, short: Short) -> Refusal {
-        Refusal::Malformed(Malformed::new(layer, short, self.base))
+    const fn short(&self, layer: Layer, short: Short) -> Refusal {
+        Refusal::Malformed(Malformed::new(layer, short, self.offset))
     }
 }
