@@ -3,6 +3,8 @@
 //! `by_hand` is the floor: the same header slices of etherparse, with none of the tolerance. `sliced_packet` is what
 //! etherparse does on its own. Times are of one machine; their ratios in one run are what to compare.
 
+#![allow(clippy::unwrap_used)] // of frames built here
+
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
