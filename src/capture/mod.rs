@@ -3,6 +3,12 @@
 //! Takes interfaces and capture files, gives [`Frame`]s in the order in which they were captured. Nothing here
 //! looks into a frame.
 
+pub mod savefile;
+
+mod chains;
+mod filter;
 mod frame;
 
+pub use chains::{ChainId, Chains};
+pub use filter::Filter;
 pub use frame::{Frame, LinkType, Timestamp};
