@@ -11,6 +11,7 @@ pub mod tls;
 
 #[cfg(test)]
 mod testing;
+pub mod quic;
 
 use crate::capture::Timestamp;
 use crate::flow::Flow;
