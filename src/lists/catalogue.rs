@@ -7,10 +7,10 @@
 //! techniques = ["T1102.002", "T1567.002"]          # ATT&CK
 //! tier = 2                                         # how noisy: 1 a contact is news … 4 on every network all day
 //! also = ["collaboration"]                         # further categories
-//! clients = ["dropbox"]                            # own programs: file names in lower case, without .exe
+//! clients = ["@office", "dropbox"]                 # own programs: file names in lower case, without .exe; @ a class
 //!
 //! [expand]
-//! region = ["eu-west-1", "us-east-1"]              # {region} in a suffix stands for each of these
+//! site = ["paris", "rome"]                         # {site} in a suffix stands for each of these
 //!
 //! [[service]]
 //! name = "Dropbox"                                 # without a name, each suffix is a service of its own
@@ -21,10 +21,11 @@
 //! ```
 //!
 //! A service may say `category`, `techniques`, `tier`, `also` and `clients` for itself. It is read as a
-//! document of its own, so that a mistake in one costs that one.
+//! document of its own, so that a mistake in one costs that one. `{aws-region}`, `{azure-region}` and `{gcp-region}` stand for
+//! the words of `expand.toml`; names that other lists have and this one leaves out are in `left-out.toml`, with the reason.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -80,8 +81,36 @@ macro_rules! files {
 
 /// The files of the catalogue: one a category.
 pub(super) const FILES: &[File] = files!(
-    "cdn" "cloud-storage" "collaboration" "dev-platform" "file-sharing" "hosting" "messaging" "paste" "social" "tunnel"
+    "blockchain"
+    "campaign-host"
+    "cdn"
+    "cloud-storage"
+    "collaboration"
+    "dev-platform"
+    "dns-over-https"
+    "dynamic-dns"
+    "file-sharing"
+    "hosting"
+    "identity"
+    "ip-lookup"
+    "llm-api"
+    "messaging"
+    "oast"
+    "paste"
+    "proxy"
+    "social"
+    "tunnel"
+    "url-shortener"
+    "webhook"
 );
+
+/// Words that every list may use in braces.
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    // A test holds that it is well-formed.
+    toml::from_str(include_str!("expand.toml")).unwrap_or_default()
+});
+
+type Words = BTreeMap<String, Vec<String>>;
 
 /// Reads a list in TOML.
 pub(super) fn parse(text: &str, list: &Arc<str>, adding: &mut Adding<'_>) {
@@ -136,7 +165,7 @@ struct Head {
     also: Option<Vec<String>>,
     clients: Option<Vec<String>>,
     #[serde(default)]
-    expand: BTreeMap<String, Vec<String>>,
+    expand: Words,
 }
 
 #[derive(Deserialize)]
@@ -258,7 +287,10 @@ impl Reader<'_, '_> {
 
     /// The suffix with each word of `[expand]` in its place; itself, where there is none.
     fn expanded(&self, text: &str) -> Vec<String> {
-        let found = self.head.expand.iter().find_map(|(name, words)| {
+        if !text.contains('{') {
+            return vec![text.to_owned()];
+        }
+        let found = self.head.expand.iter().chain(&*WORDS).find_map(|(name, words)| {
             let (before, after) = text.split_once(&format!("{{{name}}}"))?;
             Some(words.iter().map(|word| format!("{before}{word}{after}")).collect())
         });
@@ -376,12 +408,14 @@ mod tests {
             let service = |name: &str| lists.lookup(name).map(|entry| &*entry.suffix);
             assert_eq!(service(suffix), Some(suffix));
             assert_eq!(service(&format!("x.{suffix}")), Some(suffix));
-            for other in [
+            let others = [
                 format!("not{suffix}"),
                 format!("{suffix}.evil.example"),
-                format!("x.{}", suffix.replace('.', "")),
-            ] {
-                assert_ne!(service(&other), Some(suffix), "{other}");
+                suffix.replace('.', ""),
+                format!("{suffix}x"),
+            ];
+            for other in others.iter().filter(|other| *other != suffix) {
+                assert_ne!(service(other), Some(suffix), "{other}");
             }
         }
     }
@@ -439,6 +473,60 @@ mod tests {
             .collect();
         names.sort();
         assert!(names.iter().eq(FILES.iter().map(|file| file.name)), "{names:?}");
+    }
+
+    #[test]
+    fn every_category_has_its_file() {
+        assert!(CATEGORIES.iter().map(|(category, _)| *category).eq(FILES.iter().map(|file| file.name)));
+    }
+
+    #[test]
+    fn words_in_braces_are_expanded() {
+        assert!(WORDS.values().all(|words| words.len() > 30 && words.is_sorted()));
+        let lists = Lists::builtin();
+        assert!(lists.entries().all(|entry| !entry.suffix.contains(['{', '}'])));
+        let s3 = lists.lookup("contoso-backup.s3.eu-west-1.amazonaws.com").unwrap();
+        assert_eq!(s3.service(), "Amazon S3");
+        assert_eq!(s3.tenant("contoso-backup.s3.eu-west-1.amazonaws.com"), Some("contoso-backup"));
+        let lambda = "abcd.lambda-url.ap-southeast-1.on.aws";
+        assert_eq!(lists.lookup(lambda).unwrap().service(), "AWS Lambda function URLs");
+        assert_eq!(lists.lookup("europe-west4-aiplatform.googleapis.com").unwrap().service(), "Vertex AI");
+        assert_eq!(lists.lookup("iam.amazonaws.com").unwrap().service(), "Amazon Web Services");
+    }
+
+    #[test]
+    fn customers_are_told_from_other_labels() {
+        let lists = Lists::builtin();
+        let tenant = |hostname| lists.lookup(hostname).unwrap().tenant(hostname);
+        assert_eq!(tenant("contoso.sharepoint.com"), Some("contoso"));
+        assert_eq!(tenant("contoso.slack.com"), Some("contoso"));
+        assert_eq!(tenant("contoso.eastus-01.azurewebsites.net"), Some("contoso"));
+        assert_eq!(tenant("script.account.workers.dev"), Some("account"));
+        assert_eq!(tenant("sharepoint.com"), None);
+        assert_eq!(tenant("www.slack.com"), None);
+        assert_eq!(tenant("wss-primary.slack.com"), None);
+        assert_eq!(tenant("x.dropbox.com"), None);
+    }
+
+    #[test]
+    fn what_is_left_out_meets_nothing() {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        struct File {
+            left_out: Vec<Group>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Group {
+            why: String,
+            names: Vec<String>,
+        }
+        let lists = Lists::builtin();
+        let file: File = toml::from_str(include_str!("left-out.toml")).unwrap();
+        for Group { why, names } in &file.left_out {
+            assert!(!why.is_empty() && !names.is_empty() && names.is_sorted());
+            assert!(names.iter().all(|name| lists.lookup(name).is_none()), "{names:?}");
+        }
     }
 
     fn is_technique(text: &str) -> bool {

@@ -55,7 +55,8 @@ pub struct Service {
     pub also: Box<[Box<str>]>,
     /// ATT&CK techniques it has been used for: `T1102.002`.
     pub techniques: Box<[Box<str>]>,
-    /// Who is at home here: file names of its own programs in lower case, without `.exe`.
+    /// Who is at home here: file names of its own programs in lower case, without `.exe`; with `@` in front a whole class of
+    /// them, `@office` or `@developer-tool`.
     pub clients: Box<[Box<str>]>,
     /// Labels which stand where a customer's would, and name none: `www`.
     pub not_tenants: Box<[Box<str>]>,
