@@ -125,20 +125,25 @@ struct Chunk<'t> {
     text: &'t str,
     /// The number of its first line, from 1.
     line: usize,
+    /// Where its lines begin, from its own start.
+    starts: Vec<usize>,
 }
 
 fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let mut chunks = Vec::new();
-    let (mut start, mut start_line, mut end) = (0, 1, 0);
+    let (mut start, mut end) = (0, 0);
+    let (mut first, mut starts) = (1, Vec::new());
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         if is_service(line) {
-            chunks.push((start..end, start_line));
-            (start, start_line) = (end, number);
+            chunks.push((start..end, first, std::mem::take(&mut starts)));
+            (start, first) = (end, number);
         }
+        starts.push(end - start);
         end += line.len();
     }
-    chunks.push((start..end, start_line));
-    chunks.into_iter().filter_map(|(range, line)| Some(Chunk { text: text.get(range)?, line })).collect()
+    chunks.push((start..end, first, starts));
+    let chunk = |(range, line, starts)| Some(Chunk { text: text.get(range)?, line, starts });
+    chunks.into_iter().filter_map(chunk).collect()
 }
 
 /// Whether a text begins with the header of a service.
@@ -149,9 +154,9 @@ pub(super) fn is_service(text: &str) -> bool {
 impl Chunk<'_> {
     /// The number of the line that a byte stands in, and the line.
     fn line_at(&self, offset: usize) -> (usize, &str) {
-        let before = self.text.get(..offset).unwrap_or_default();
-        let nth = before.matches('\n').count();
-        (self.line + nth, self.text.lines().nth(nth).unwrap_or_default())
+        let nth = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
+        let start = self.starts.get(nth).copied().unwrap_or_default();
+        (self.line + nth, self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default())
     }
 }
 
@@ -449,12 +454,14 @@ mod tests {
     /// Services and suffixes in alphabetical order, so that everybody finds and adds them in the same place.
     #[test]
     fn the_catalogue_is_sorted() {
+        let mut names = std::collections::HashSet::new();
         for file in FILES {
             let mut last = String::new();
             for chunk in chunks(file.text).iter().skip(1) {
                 let Document { service: [form] } = toml::from_str(chunk.text).unwrap();
                 let name = form.name.unwrap().to_lowercase();
                 assert!(last < name, "{}: {name} after {last}", file.name);
+                assert!(names.insert(name.clone()), "{}: {name} is a service of another file", file.name);
                 last = name;
                 assert!(!form.suffixes.is_empty() || !form.tenants.is_empty(), "{last}");
                 for suffixes in [form.suffixes, form.tenants] {
