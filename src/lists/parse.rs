@@ -348,7 +348,7 @@ suffixes = [
         let (suffixes, problems) = read("https://pastebin.com/x\n".repeat(5000));
         assert_eq!(suffixes, [""; 0]);
         assert_eq!(problems.len(), 1001);
-        assert_eq!(problems.last().unwrap(), "0: has 4000 more lines with something wrong");
+        assert_eq!(problems.last().unwrap(), "0: has 4000 more lines that were refused");
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl fmt::Display for Problem {
 pub(super) struct Problems {
     list: Arc<str>,
     kept: Vec<Problem>,
-    left_out: usize,
+    /// How many refusals and notes were too many.
+    more_refused: usize,
+    more_notes: usize,
 }
 
 impl Problems {
@@ -56,7 +58,7 @@ impl Problems {
     const MOST: usize = 1000;
 
     pub(super) const fn new(list: Arc<str>) -> Self {
-        Self { list, kept: Vec::new(), left_out: 0 }
+        Self { list, kept: Vec::new(), more_refused: 0, more_notes: 0 }
     }
 
     /// The line was kept out.
@@ -90,7 +92,7 @@ impl Problems {
         refused: bool,
     ) {
         if self.kept.len() >= Self::MOST {
-            self.left_out += 1;
+            *(if refused { &mut self.more_refused } else { &mut self.more_notes }) += 1;
             return;
         }
         self.kept.push(Problem {
@@ -104,14 +106,23 @@ impl Problems {
     }
 
     pub(super) fn finish(mut self) -> Vec<Problem> {
-        if self.left_out > 0 {
+        let more = [
+            (
+                self.more_refused,
+                "more lines that were refused",
+                "perhaps this file is no list of hostnames",
+                true,
+            ),
+            (self.more_notes, "more lines with something to note", "", false),
+        ];
+        for (count, wrong, right, refused) in more.into_iter().filter(|more| more.0 > 0) {
             self.kept.push(Problem {
-                list: self.list,
+                list: Arc::clone(&self.list),
                 line: 0,
                 text: String::new(),
-                wrong: format!("has {} more lines with something wrong", self.left_out),
-                right: "perhaps this file is no list of hostnames".to_owned(),
-                refused: true,
+                wrong: format!("has {count} {wrong}"),
+                right: right.to_owned(),
+                refused,
             });
         }
         self.kept
