@@ -30,9 +30,13 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::chunk::{Chunk, chunks};
 use super::index::Adding;
 use super::{Entry, Service, Tier, parse, suffix};
 use crate::hostname::NameBuf;
+
+/// What begins a service.
+pub(super) const HEADER: &str = "[[service]]";
 
 /// The name of the built-in list in entries.
 pub(super) const LIST: &str = "builtin";
@@ -115,48 +119,8 @@ type Words = BTreeMap<String, Vec<String>>;
 /// Reads a list in TOML.
 pub(super) fn parse(text: &str, list: &Arc<str>, adding: &mut Adding<'_>) {
     let mut reader = Reader { list, head: Head::default(), buffer: NameBuf::new(), adding };
-    for chunk in chunks(text) {
+    for chunk in chunks(text, HEADER) {
         reader.chunk(&chunk);
-    }
-}
-
-/// A part of the file that is a document by itself: what stands before the first service, or one service.
-struct Chunk<'t> {
-    text: &'t str,
-    /// The number of its first line, from 1.
-    line: usize,
-    /// Where its lines begin, from its own start.
-    starts: Vec<usize>,
-}
-
-fn chunks(text: &str) -> Vec<Chunk<'_>> {
-    let mut chunks = Vec::new();
-    let (mut start, mut end) = (0, 0);
-    let (mut first, mut starts) = (1, Vec::new());
-    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        if is_service(line) {
-            chunks.push((start..end, first, std::mem::take(&mut starts)));
-            (start, first) = (end, number);
-        }
-        starts.push(end - start);
-        end += line.len();
-    }
-    chunks.push((start..end, first, starts));
-    let chunk = |(range, line, starts)| Some(Chunk { text: text.get(range)?, line, starts });
-    chunks.into_iter().filter_map(chunk).collect()
-}
-
-/// Whether a text begins with the header of a service.
-pub(super) fn is_service(text: &str) -> bool {
-    text.trim_start().starts_with("[[service]]")
-}
-
-impl Chunk<'_> {
-    /// The number of the line that a byte stands in, and the line.
-    fn line_at(&self, offset: usize) -> (usize, &str) {
-        let nth = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
-        let start = self.starts.get(nth).copied().unwrap_or_default();
-        (self.line + nth, self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default())
     }
 }
 
@@ -207,7 +171,7 @@ struct Reader<'a, 'b> {
 
 impl Reader<'_, '_> {
     fn chunk(&mut self, chunk: &Chunk<'_>) {
-        let result = if is_service(chunk.text) {
+        let result = if chunk.is_entry(HEADER) {
             toml::from_str(chunk.text).map(|Document { service: [form] }| self.service(chunk, form))
         } else {
             toml::from_str(chunk.text).map(|head| self.head = head)
@@ -457,7 +421,7 @@ mod tests {
         let mut names = std::collections::HashSet::new();
         for file in FILES {
             let mut last = String::new();
-            for chunk in chunks(file.text).iter().skip(1) {
+            for chunk in chunks(file.text, HEADER).iter().skip(1) {
                 let Document { service: [form] } = toml::from_str(chunk.text).unwrap();
                 let name = form.name.unwrap().to_lowercase();
                 assert!(last < name, "{}: {name} after {last}", file.name);

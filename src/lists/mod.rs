@@ -1,10 +1,12 @@
 //! Stage 5: hostname → service.
 //!
-//! Takes an [`Observation`](crate::inspect::Observation)'s hostname, finds the list [`Entry`] with the longest suffix on label
+//! Takes an [`Observation`]'s hostname, finds the list [`Entry`] with the longest suffix on label
 //! boundaries, and gives a [`Contact`]. Lists come from the built-in catalogue and from the user's files; bad lines are
 //! reported and the good ones kept. Nothing here opens a file: whoever reads one hands its bytes to [`Builder::add`].
 
+mod allow;
 mod catalogue;
+mod chunk;
 mod explain;
 mod index;
 mod parse;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use crate::inspect::Observation;
 
+pub use allow::{Allow, AllowList, Client};
 pub use catalogue::CATEGORIES;
 pub use explain::{Explanation, NearMiss};
 pub use index::{Builder, Lists};

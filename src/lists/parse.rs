@@ -46,7 +46,7 @@ pub(super) fn parse(text: &[u8], list: &Arc<str>, adding: &mut Adding<'_>) {
 
 /// Whether a line can only be TOML: the header of a service, or a quoted value.
 fn looks_like_toml(line: &str) -> bool {
-    catalogue::is_service(line)
+    line.trim_start().starts_with(catalogue::HEADER)
         || line.split_once('=').is_some_and(|(key, value)| {
             !key.trim().is_empty()
                 && key.trim().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')

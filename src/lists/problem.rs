@@ -129,10 +129,17 @@ impl Problems {
     }
 }
 
+/// What could change the meaning of a terminal is escaped; quotes and backslashes stay as the file has them.
 fn excerpt(text: &str) -> String {
-    let mut excerpt: String =
-        text.trim().chars().take(Problem::LONGEST_EXCERPT).flat_map(char::escape_debug).collect();
-    if text.trim().chars().nth(Problem::LONGEST_EXCERPT).is_some() {
+    let text = text.trim();
+    let mut excerpt = String::new();
+    for character in text.chars().take(Problem::LONGEST_EXCERPT) {
+        match character {
+            '"' | '\'' | '\\' => excerpt.push(character),
+            _ => excerpt.extend(character.escape_debug()),
+        }
+    }
+    if text.chars().nth(Problem::LONGEST_EXCERPT).is_some() {
         excerpt.push('…');
     }
     excerpt
