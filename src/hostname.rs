@@ -34,6 +34,11 @@ impl Hostname {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// From the text of a [`NameBuf`], which is canonical already.
+    pub(crate) fn from_canonical(text: &str) -> Self {
+        Self(if text.is_empty() { ".".into() } else { text.into() })
+    }
 }
 
 impl fmt::Display for Hostname {
@@ -141,7 +146,7 @@ impl NameBuf {
 
     /// The name as an owned value. An empty buffer gives the root.
     pub fn to_hostname(&self) -> Hostname {
-        Hostname(if self.text.is_empty() { ".".into() } else { self.text.as_str().into() })
+        Hostname::from_canonical(&self.text)
     }
 }
 

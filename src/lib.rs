@@ -19,9 +19,6 @@
 //! | [`rules`] | an attributed contact | a [`Finding`](rules::Finding): what it means | yes |
 //! | [`sink`] | findings | records: JSON lines, or text on a terminal | no |
 
-pub mod cli;
-pub mod config;
-mod config_file;
 pub mod hostname;
 pub mod reader;
 
@@ -33,3 +30,18 @@ pub mod lists;
 pub mod originator;
 pub mod rules;
 pub mod sink;
+
+pub mod stats;
+
+pub mod conversations;
+pub mod worker;
+
+pub mod merge;
+
+pub mod correlator;
+
+pub mod cli;
+pub mod config;
+mod config_file;
+
+pub mod runtime;

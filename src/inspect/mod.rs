@@ -7,11 +7,12 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod dns;
+pub mod stream;
 pub mod tls;
 
+pub mod quic;
 #[cfg(test)]
 mod testing;
-pub mod quic;
 
 use crate::capture::Timestamp;
 use crate::flow::Flow;

@@ -2,11 +2,13 @@
 //!
 //! Takes an attributed contact and gives a [`Finding`]: its level, and the rules that fired.
 
+mod level;
 mod repeat;
 
 use crate::lists::Contact;
 use crate::originator::Attribution;
 
+pub use level::BuiltinRules;
 pub use repeat::{Alert, Summary};
 
 /// How much a finding deserves somebody's time: the levels of Sigma.
@@ -72,5 +74,5 @@ pub struct Finding {
     /// The level of the highest rule that fired.
     pub level: Level,
     /// The rules that fired, highest first; never empty.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<std::sync::Arc<Rule>>,
 }

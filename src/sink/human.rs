@@ -237,7 +237,7 @@ mod tests {
     fn lines_are_aligned_and_the_table_follows() {
         let update = Alert { update: true, ..alert(question(1, 1), &[SeenIn::DnsQuery]) };
         let records = [
-            Record::Alert(alert(hello(), &SeenIn::ALL)),
+            Record::Alert(alert(hello(), &[SeenIn::DnsQuery, SeenIn::TlsSni])),
             Record::Alert(update),
             Record::Hostname(hello()),
             Record::Summary(summary(Level::Low)),
@@ -261,7 +261,10 @@ info   10.0.0.7  Dropbox     1,234  2026-11-20 12:00:00 – 12:01:00  api.dropbo
     fn colours_are_escape_sequences_and_nothing_else_changes() {
         for level in Level::ALL {
             let records = [
-                Record::Alert(Alert { finding: finding(hello(), level), ..alert(hello(), &SeenIn::ALL) }),
+                Record::Alert(Alert {
+                    finding: finding(hello(), level),
+                    ..alert(hello(), &[SeenIn::DnsQuery, SeenIn::TlsSni])
+                }),
                 Record::Summary(summary(level)),
             ];
             let coloured = shown(&records, true);

@@ -202,7 +202,9 @@ pub(crate) mod tests {
             contact,
             attribution: Attribution { level: AttributionLevel::NoTelemetry },
             level,
-            rules: vec![Rule { id: "tier-2".into(), name: "Contact with a listed service".into(), level }],
+            rules: vec![
+                Rule { id: "tier-2".into(), name: "Contact with a listed service".into(), level }.into(),
+            ],
         }
     }
 
@@ -223,7 +225,7 @@ pub(crate) mod tests {
             first: NOON,
             last: Timestamp::from_parts(1_795_176_060, 0),
             count: 1234,
-            seen_in: SeenIn::ALL.into(),
+            seen_in: [SeenIn::DnsQuery, SeenIn::TlsSni].into(),
             hostnames: ["api.dropboxapi.com", "content.dropboxapi.com"]
                 .map(|name| Hostname::new(name).unwrap())
                 .into(),

@@ -1,3 +1,4 @@
+//! DNS messages by hand: every prefix, every mutation, and dns-parser as an oracle.
 #![allow(clippy::indexing_slicing)]
 
 use proptest::prelude::*;

@@ -1,3 +1,4 @@
+//! ClientHellos by hand and of real clients: what they say beside the name.
 #![allow(clippy::indexing_slicing)]
 
 use super::tests::{

@@ -1,3 +1,4 @@
+//! ClientHellos of real clients and by hand: every prefix, every mutation, every odd extension before the name.
 #![allow(clippy::indexing_slicing)]
 
 use proptest::prelude::*;

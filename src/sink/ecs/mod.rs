@@ -196,7 +196,7 @@ impl<'a> Document<'a> {
         });
         self.network.application = Some(listed.service.to_lowercase().replace(' ', "-"));
         self.undertone.level = Some(finding.level.as_str());
-        self.undertone.rules = finding.rules.iter().map(FiredRule::from).collect();
+        self.undertone.rules = finding.rules.iter().map(|rule| FiredRule::from(&**rule)).collect();
         self.undertone.attribution = Some(AttributionFields { level: finding.attribution.level.as_str() });
         self.undertone.service = Some(ServiceFields {
             name: listed.service,
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn an_alert_of_a_connection() {
         check(
-            &Record::Alert(alert(hello(), &SeenIn::ALL)),
+            &Record::Alert(alert(hello(), &[SeenIn::DnsQuery, SeenIn::TlsSni])),
             &capture(),
             r#"{"@timestamp":"2026-11-20T12:00:00.123456789Z","ecs":{"version":"9.5.0"},
 "event":{"kind":"alert","category":["network","intrusion_detection"],"type":["connection"],"module":"undertone",
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn every_field_is_in_the_schema_with_its_type_or_under_undertone() {
         let interface: Sources = [Source::Interface("eth1".into())].into_iter().collect();
-        let updated = Alert { update: true, ..alert(hello(), &SeenIn::ALL) };
+        let updated = Alert { update: true, ..alert(hello(), &[SeenIn::DnsQuery, SeenIn::TlsSni]) };
         let mut unused: Vec<&str> = FIELDS.iter().map(|(path, _)| *path).collect();
         for (record, sources) in [
             (Record::Alert(updated), &interface),

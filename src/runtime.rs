@@ -1,0 +1,227 @@
+//! Threads, channels and shutdown: the only code that spawns, and the only clock.
+//!
+//! A replay has one thread for each worker, which cuts the next chunk of the capture (under a lock), scans it, and hands it on; the
+//! calling thread merges the chunks in order, correlates, and writes. No more than a few chunks exist at once: their memory goes
+//! round. With one thread, the same machines run one after the other, without any channel.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::capture::Timestamp;
+use crate::capture::savefile::{Chunk, Cutter, End, Problem, Savefile};
+use crate::merge::{Merger, Scanned};
+use crate::worker::{Finished, Worker};
+
+/// The bytes of a chunk: large enough that locks and channels cost nothing, small enough that what a core has just read is still in its
+/// cache when it scans.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// How many chunks exist at once for each thread: one that is scanned, and one that waits for its turn to be merged.
+const CHUNKS_A_THREAD: usize = 2;
+
+/// What reading captures tells the calling thread.
+#[derive(Debug)]
+pub enum Told {
+    /// What a chunk told, in the order of the files.
+    Chunk(Finished),
+    /// A file was read to its end, or as far as it goes.
+    File {
+        /// Which, in the order in which the files were read.
+        source: u32,
+        /// How it ended, or why it could not be read.
+        end: Result<Option<End>, Problem>,
+    },
+}
+
+/// How captures are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'r> {
+    /// Threads that scan.
+    pub threads: usize,
+    /// About how many bytes a chunk has.
+    pub chunk_bytes: usize,
+    /// Once it is true, no further chunk is read; what was read is finished.
+    pub stop: &'r AtomicBool,
+    /// Bytes that were read of the files, for whoever shows progress.
+    pub progress: &'r AtomicU64,
+}
+
+impl Reading<'_> {
+    /// Reads capture files to their ends: scans their chunks, merges them, and tells what they told on the calling thread.
+    ///
+    /// `make_worker` makes the machine for each thread. The merger is not finished: other files may follow.
+    pub fn files(
+        &self,
+        files: &[Savefile],
+        make_worker: &(dyn Fn() -> Worker + Sync),
+        merger: &mut Merger,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let cutting = Mutex::new(Cutting { files, source: 0, number: 0, cutter: None });
+        if self.threads == 1 {
+            self.alone(&cutting, make_worker(), merger, tell);
+            return;
+        }
+        let chunks = self.threads * CHUNKS_A_THREAD;
+        let (free, buffers) = bounded(chunks);
+        // A chunk has a buffer, so the queue never blocks a worker; files that end tell so through it as well.
+        let (done, scanned) = bounded(chunks + self.threads);
+        for _ in 0..chunks {
+            give_back(&free, Vec::new());
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                let (buffers, done, cutting) = (buffers.clone(), done.clone(), &cutting);
+                scope.spawn(move || self.scan(cutting, make_worker(), &buffers, &done));
+            }
+            drop(done);
+            for message in scanned {
+                match message {
+                    Message::Chunk(number, scanned) => merger.push(
+                        number,
+                        *scanned,
+                        &mut |finished| tell(Told::Chunk(finished)),
+                        &mut |buffer| give_back(&free, buffer),
+                    ),
+                    Message::File(source, end) => tell(Told::File { source, end }),
+                }
+            }
+        });
+    }
+
+    /// One thread: chunk by chunk, in turn.
+    fn alone(
+        &self,
+        cutting: &Mutex<Cutting<'_>>,
+        mut worker: Worker,
+        merger: &mut Merger,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let mut buffer = Vec::new();
+        loop {
+            let mut ends = Vec::new();
+            let next = self.cut(cutting, std::mem::take(&mut buffer), &mut ends);
+            if let Some((number, source, chunk)) = next {
+                let scan = worker.scan(source, &chunk);
+                let scanned = Scanned { source, chunk, scan };
+                merger.push(number, scanned, &mut |finished| tell(Told::Chunk(finished)), &mut |memory| {
+                    buffer = memory
+                });
+            } else {
+                ends.into_iter().for_each(|(source, end)| tell(Told::File { source, end }));
+                return;
+            }
+            ends.into_iter().for_each(|(source, end)| tell(Told::File { source, end }));
+        }
+    }
+
+    /// One of several threads: cuts, scans and hands on until there is nothing left.
+    fn scan(
+        &self,
+        cutting: &Mutex<Cutting<'_>>,
+        mut worker: Worker,
+        buffers: &Receiver<Vec<u8>>,
+        done: &Sender<Message>,
+    ) {
+        // The buffer is taken before the chunk gets its number: the chunk whose turn it is always has one.
+        while let Ok(buffer) = buffers.recv() {
+            let mut ends = Vec::new();
+            let next = self.cut(cutting, buffer, &mut ends);
+            let last = next.is_none();
+            let messages = ends.into_iter().map(|(source, end)| Message::File(source, end));
+            let chunk = next.map(|(number, source, chunk)| {
+                let scan = worker.scan(source, &chunk);
+                Message::Chunk(number, Box::new(Scanned { source, chunk, scan }))
+            });
+            for message in messages.chain(chunk) {
+                if done.send(message).is_err() {
+                    return;
+                }
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// The next chunk of the captures, with its number and its file's.
+    fn cut(
+        &self,
+        cutting: &Mutex<Cutting<'_>>,
+        mut buffer: Vec<u8>,
+        ends: &mut Vec<(u32, Result<Option<End>, Problem>)>,
+    ) -> Option<(u64, u32, Chunk)> {
+        // A thread that panicked has poisoned nothing that matters: the scope ends with its panic.
+        let mut cutting = cutting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Cutting { files, source, number, cutter } = &mut *cutting;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            if cutter.is_none() {
+                match files.get(*source as usize)?.cutter(self.chunk_bytes) {
+                    Ok(open) => *cutter = Some(open),
+                    Err(problem) => {
+                        ends.push((*source, Err(problem)));
+                        *source += 1;
+                    }
+                }
+            }
+            let Some(open) = cutter else { continue };
+            let before = open.counts().stored_bytes;
+            let cut = open.next(std::mem::take(&mut buffer));
+            self.progress.fetch_add(open.counts().stored_bytes - before, Ordering::Relaxed);
+            if let Some(chunk) = cut {
+                *number += 1;
+                return Some((*number - 1, *source, chunk));
+            }
+            ends.push((*source, Ok(open.end())));
+            *cutter = None;
+            *source += 1;
+        }
+    }
+}
+
+/// Where the cutting of the captures stands.
+#[derive(Debug)]
+struct Cutting<'f> {
+    files: &'f [Savefile],
+    /// The file that is being cut.
+    source: u32,
+    /// Number of the next chunk.
+    number: u64,
+    cutter: Option<Cutter>,
+}
+
+enum Message {
+    Chunk(u64, Box<Scanned>),
+    File(u32, Result<Option<End>, Problem>),
+}
+
+/// Gives a chunk's memory back for the next one. The workers may be gone by then.
+fn give_back(free: &Sender<Vec<u8>>, buffer: Vec<u8>) {
+    drop(free.send(buffer));
+}
+
+/// A flag that becomes true when a signal asks the process to end (SIGINT, SIGTERM); a second signal ends it at once.
+///
+/// # Errors
+/// When the system refuses to install the handlers.
+pub fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: the first signal finds the flag false and sets it, the second finds it true.
+        signal_hook::flag::register_conditional_default(signal, stop.clone())?;
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    Ok(stop)
+}
+
+/// The time of day, as captures count it.
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,197 @@
+//! What was counted: by the worker for each chunk, added up by the merge.
+//!
+//! Counts of chunks merge by addition, so totals do not depend on where chunks were cut or on who read them.
+
+use crate::capture::{Frame, Timestamp};
+use crate::decode::{Layer, Refusal};
+use crate::inspect::SeenIn;
+
+/// What a stretch of capture held.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Frames, whether they passed the filter or not.
+    pub frames: u64,
+    /// Time of the earliest of them; captures do run backwards.
+    pub first: Option<Timestamp>,
+    /// Time of the latest.
+    pub last: Option<Timestamp>,
+    /// Their bytes on the wire.
+    pub wire_bytes: u64,
+    /// Their bytes in the capture.
+    pub captured_bytes: u64,
+    /// Frames that the filter left out.
+    pub filtered: u64,
+    /// Hostnames seen, by [`SeenIn`] in the order of [`SeenIn::ALL`].
+    pub names: [u64; SeenIn::ALL.len()],
+    /// ClientHellos that name no server.
+    pub nameless: u64,
+    /// ClientHellos whose server name is no hostname.
+    pub no_hostname: u64,
+    /// Fragments of IP datagrams.
+    pub fragments: u64,
+    /// DNS messages that could not be read to their end.
+    pub dns_malformed: u64,
+    /// Why frames gave no packet.
+    pub refused: Refused,
+}
+
+impl Counts {
+    /// Counts a frame.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.first = Some(self.first.map_or(frame.at, |first| first.min(frame.at)));
+        self.last = Some(self.last.map_or(frame.at, |last| last.max(frame.at)));
+        self.frames += 1;
+        self.wire_bytes += u64::from(frame.wire_len);
+        self.captured_bytes += frame.bytes.len() as u64;
+    }
+
+    /// Counts a hostname.
+    #[inline]
+    pub fn name(&mut self, seen_in: SeenIn) {
+        if let Some(count) =
+            SeenIn::ALL.iter().position(|one| *one == seen_in).and_then(|at| self.names.get_mut(at))
+        {
+            *count += 1;
+        }
+    }
+
+    /// Counts the last frame as one that gave no packet.
+    #[cold]
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.refused.add(refusal.into(), 1, self.frames);
+    }
+
+    /// Adds the counts of the stretch that follows this one.
+    pub fn add(&mut self, next: &Self) {
+        for tally in &next.refused.kinds {
+            self.refused.add(tally.reason, tally.frames, self.frames + tally.first);
+        }
+        self.refused.others += next.refused.others;
+        self.frames += next.frames;
+        self.wire_bytes += next.wire_bytes;
+        self.captured_bytes += next.captured_bytes;
+        self.filtered += next.filtered;
+        self.first = self.first.into_iter().chain(next.first).min();
+        self.last = self.last.max(next.last);
+        self.nameless += next.nameless;
+        self.no_hostname += next.no_hostname;
+        self.fragments += next.fragments;
+        self.dns_malformed += next.dns_malformed;
+        for (count, more) in self.names.iter_mut().zip(next.names) {
+            *count += more;
+        }
+    }
+}
+
+/// Frames that gave no packet, by layer and reason, with the number of the first of each kind.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Refused {
+    /// In the order in which the kinds were met.
+    kinds: Vec<Tally>,
+    /// Frames of kinds that were met after [`Refused::MOST_KINDS`] others.
+    others: u64,
+}
+
+/// How often frames were refused for one reason.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tally {
+    /// The reason.
+    pub reason: Reason,
+    /// How many frames.
+    pub frames: u64,
+    /// Number of the first of them, from 1.
+    pub first: u64,
+}
+
+/// Why a frame gave no packet, without the lengths that differ from frame to frame.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Reason {
+    /// The layer's bytes end too early or contradict its specification.
+    Malformed(Layer),
+    /// The layer names a protocol that is not decoded, by its number.
+    Unsupported(Layer, u32),
+    /// More headers of this kind follow one another than are walked.
+    TooDeep(Layer),
+}
+
+impl Refused {
+    /// The most kinds told apart: whoever makes up ethertypes does not make up memory.
+    pub const MOST_KINDS: usize = 128;
+
+    /// The kinds, in the order in which they were met.
+    pub fn tallies(&self) -> &[Tally] {
+        &self.kinds
+    }
+
+    /// Frames of kinds that were met after [`Refused::MOST_KINDS`] others.
+    pub const fn others(&self) -> u64 {
+        self.others
+    }
+
+    fn add(&mut self, reason: Reason, frames: u64, first: u64) {
+        if let Some(tally) = self.kinds.iter_mut().find(|tally| tally.reason == reason) {
+            tally.frames += frames;
+        } else if self.kinds.len() < Self::MOST_KINDS {
+            self.kinds.push(Tally { reason, frames, first });
+        } else {
+            self.others += frames;
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed(malformed) => Self::Malformed(malformed.layer),
+            Refusal::Unsupported(layer, number) => Self::Unsupported(layer, number),
+            Refusal::TooDeep(layer) => Self::TooDeep(layer),
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(layer) => write!(f, "{layer}: malformed or cut short"),
+            Self::Unsupported(layer, number) => write!(f, "{layer}: {number:#06x} is not decoded"),
+            Self::TooDeep(layer) => write!(f, "{layer}: too many headers"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_stretches_add_up_to_the_counts_of_the_whole() {
+        let arp = Refusal::Unsupported(Layer::Ethernet, 0x0806);
+        let mut first = Counts { frames: 4, ..Counts::default() };
+        first.refuse(arp);
+        first.frames = 10;
+        let mut second = Counts { frames: 2, ..Counts::default() };
+        second.refuse(arp);
+        second.frames = 3;
+        second.refuse(Refusal::TooDeep(Layer::Vlan));
+        first.add(&second);
+        assert_eq!(first.frames, 13);
+        assert_eq!(
+            first.refused.tallies(),
+            [
+                Tally { reason: Reason::Unsupported(Layer::Ethernet, 0x0806), frames: 2, first: 4 },
+                Tally { reason: Reason::TooDeep(Layer::Vlan), frames: 1, first: 13 },
+            ]
+        );
+    }
+
+    #[test]
+    fn made_up_kinds_do_not_take_memory() {
+        let mut counts = Counts::default();
+        for number in 0..1000 {
+            counts.refuse(Refusal::Unsupported(Layer::Ethernet, number));
+        }
+        assert_eq!(counts.refused.tallies().len(), Refused::MOST_KINDS);
+        assert_eq!(counts.refused.others(), 1000 - Refused::MOST_KINDS as u64);
+    }
+}

@@ -1,0 +1,67 @@
+//! What several tests need: a replay within the process, and packets made by hand.
+
+#![allow(dead_code, unreachable_pub, reason = "each test is a crate of its own, and uses a part of it")]
+
+pub mod packets;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use undertone::capture::savefile;
+use undertone::inspect::Observation;
+use undertone::lists::Lists;
+use undertone::merge::Merger;
+use undertone::runtime::{CHUNK_BYTES, Reading, Told};
+use undertone::stats::Counts;
+use undertone::worker::{Event, What, Worker};
+
+/// All that the machines before the Correlator tell of some captures.
+#[derive(Debug, Default, PartialEq)]
+pub struct Replayed {
+    /// Each event, as text, so that two runs can be compared to the letter.
+    pub events: Vec<String>,
+    /// Every hostname.
+    pub observations: Vec<Observation>,
+    /// What was counted, for each file.
+    pub counts: Vec<Counts>,
+}
+
+/// Replays captures with so many threads and chunks of so many bytes, and keeps every hostname.
+pub fn replay(paths: &[PathBuf], threads: usize, chunk_bytes: usize) -> Replayed {
+    let lists = Arc::new(Lists::builtin());
+    let make_worker = || Worker::new(lists.clone(), true, None);
+    let (files, problems) = savefile::open(paths);
+    assert!(problems.is_empty(), "{problems:?}");
+    let mut merger = Merger::new(make_worker(), false);
+    let (stop, progress) = (AtomicBool::new(false), AtomicU64::new(0));
+    let reading = Reading { threads, chunk_bytes, stop: &stop, progress: &progress };
+    let mut replayed = Replayed { counts: vec![Counts::default(); files.len()], ..Replayed::default() };
+    let keep = |replayed: &mut Replayed, events: Vec<Event>| {
+        for event in events {
+            replayed.events.push(format!("{event:?}"));
+            if let What::Hostname(sighting) = event.what {
+                replayed.observations.push(sighting.observation);
+            }
+        }
+    };
+    reading.files(&files, &make_worker, &mut merger, &mut |told| {
+        if let Told::Chunk(finished) = told {
+            replayed.counts[finished.source as usize].add(&finished.counts);
+            keep(&mut replayed, finished.events);
+        }
+    });
+    merger.finish(&mut |finished| keep(&mut replayed, finished.events));
+    replayed
+}
+
+/// Every hostname in one capture.
+pub fn observations(path: &Path) -> Vec<Observation> {
+    replay(&[path.to_owned()], 1, CHUNK_BYTES).observations
+}
+
+/// Whether a hostname is what Wireshark shows as `shown`: it keeps upper case, and calls the root by name.
+pub fn same_name(hostname: &str, shown: &str) -> bool {
+    let shown = if shown == "<Root>" { "." } else { shown };
+    hostname.eq_ignore_ascii_case(shown.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(shown))
+}
