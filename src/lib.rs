@@ -44,4 +44,10 @@ pub mod cli;
 pub mod config;
 mod config_file;
 
+pub mod delivery;
 pub mod runtime;
+
+pub mod bench;
+pub mod check;
+pub mod live;
+pub mod replay;

@@ -1,3 +1,37 @@
 //! The command: parse, open, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use undertone::cli::Args;
+use undertone::config::Config;
+use undertone::{bench, check, live, replay};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let config = match Config::from_command_line(std::env::args_os()) {
+        Ok(config) => config,
+        Err(error) => {
+            // Where even that cannot be said, the exit status is what is left.
+            _ = error.print();
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let result = match config {
+        Config::Generate(what) => {
+            Args::generate(what, &mut std::io::stdout()).map(|()| 0).map_err(Into::into)
+        }
+        Config::Replay(config) => replay::run(&config),
+        Config::Live(config) => live::run(&config),
+        Config::Bench(config) => bench::run(&config),
+        Config::Check(config) => check::run(&config).map_err(Into::into),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("undertone: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -8,7 +8,9 @@ pub mod savefile;
 mod chains;
 mod filter;
 mod frame;
+mod live;
 
 pub use chains::{ChainId, Chains};
 pub use filter::Filter;
 pub use frame::{Frame, LinkType, Timestamp};
+pub use live::{Live, LiveCounts, LiveError, LiveOptions, Look};

@@ -1,0 +1,24 @@
+//! `undertone check`: what a sensor would start with, and what hostnames would meet.
+
+use std::io::{self, Write};
+
+use crate::config;
+use crate::delivery;
+
+/// Validates the lists and explains the hostnames on standard output. Gives the exit status: 2 when a list has a bad line.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn run(config: &config::Check) -> io::Result<u8> {
+    let (lists, problems) = delivery::lists(&config.lists, true);
+    let mut out = io::stdout().lock();
+    for hostname in &config.hostnames {
+        writeln!(out, "{}", lists.explain(hostname))?;
+    }
+    if config.hostnames.is_empty() {
+        let services: std::collections::BTreeSet<&str> =
+            lists.entries().map(|entry| entry.service()).collect();
+        writeln!(out, "{} suffixes of {} services", lists.len(), services.len())?;
+    }
+    Ok(if problems == 0 { 0 } else { 2 })
+}

@@ -1,0 +1,250 @@
+//! What the machines told, on its way out: to the Correlator, to the sinks, and into the closing summary.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::config::{self, Destination, Talk, Verbosity};
+use crate::correlator::{Correlator, Folding};
+use crate::inspect::SeenIn;
+use crate::lists::Lists;
+use crate::rules::Level;
+use crate::sink::{AtLeast, Closing, Flush, Human, JsonLines, Progress, Record, Sink, Sources, Target};
+use crate::stats::{Counts, Reason};
+use crate::worker::{Finished, What};
+
+/// Where everything goes that a run finds.
+pub struct Delivery {
+    correlator: Correlator,
+    outputs: Outputs,
+    /// What was counted, over all inputs.
+    totals: Counts,
+}
+
+struct Outputs {
+    findings: AtLeast<Box<dyn Sink>>,
+    hostnames: Option<Box<dyn Sink>>,
+    tally: Tally,
+    /// Why the findings or hostnames could not be written; nothing is written after the first failure.
+    failure: Option<io::Error>,
+}
+
+/// What the closing summary says of findings.
+#[derive(Default)]
+struct Tally {
+    contacts: FxHashMap<Box<str>, u64>,
+    levels: [u64; Level::ALL.len()],
+    rules: FxHashMap<Box<str>, u64>,
+    highest: Option<Level>,
+}
+
+impl Delivery {
+    /// Opens the outputs. Lines for people appear above the progress bar.
+    ///
+    /// # Errors
+    /// When an output cannot be opened; the error names it.
+    pub fn open(
+        output: &config::Output,
+        talk: Talk,
+        sources: &Arc<Sources>,
+        bar: &Progress,
+        folding: Folding,
+    ) -> io::Result<Self> {
+        let target = match &output.findings {
+            Destination::Stdout => Target::stdout(),
+            Destination::File(path) => Target::create(path)?,
+        };
+        let findings: Box<dyn Sink> = if target.terminal && !output.json {
+            Box::new(Human::new(bar.above(target.writer), talk.colours(true)))
+        } else {
+            Box::new(JsonLines::new(target.name, target.writer, Flush::Each, sources.clone()))
+        };
+        let hostnames = match &output.hostnames {
+            None => None,
+            Some(Destination::Stdout) => Some(Target::stdout()),
+            Some(Destination::File(path)) => Some(Target::create(path)?),
+        };
+        let hostnames = hostnames.map(|target| {
+            Box::new(JsonLines::new(target.name, target.writer, Flush::WhenFull, sources.clone()))
+                as Box<dyn Sink>
+        });
+        let repeat_window = i64::try_from(output.repeat_window.as_nanos()).unwrap_or(i64::MAX);
+        Ok(Self {
+            correlator: Correlator::new(Folding { repeat_window, ..folding }),
+            outputs: Outputs {
+                findings: AtLeast::new(output.min_level, findings),
+                hostnames,
+                tally: Tally::default(),
+                failure: None,
+            },
+            totals: Counts::default(),
+        })
+    }
+
+    /// Takes what a chunk told. Says whether outputs still take records.
+    pub fn take(&mut self, finished: Finished) -> bool {
+        self.totals.add(&finished.counts);
+        let Self { correlator, outputs, .. } = self;
+        for event in finished.events {
+            let What::Hostname(sighting) = event.what else { continue };
+            if outputs.hostnames.is_some() {
+                outputs.write(&Record::Hostname(sighting.observation.clone()));
+            }
+            if let Some(contact) = sighting.into_contact() {
+                outputs.tally.contact(contact.entry.service());
+                correlator.contact(contact, &mut |record| outputs.write(&record));
+            }
+        }
+        self.outputs.failure.is_none()
+    }
+
+    /// Tells what has settled by a moment of a live capture, and writes what is held.
+    pub fn tick(&mut self, now: crate::capture::Timestamp) -> bool {
+        let outputs = &mut self.outputs;
+        self.correlator.tick(now, &mut |record| outputs.write(&record));
+        outputs.flush();
+        outputs.failure.is_none()
+    }
+
+    /// Tells what is left and writes everything that is held. Gives what the closing summary says so far, and how it went.
+    pub fn end(self) -> Ended {
+        let Self { correlator, mut outputs, totals } = self;
+        let closed_early = correlator.closed_early();
+        correlator.finish(&mut |record| outputs.write(&record));
+        outputs.flush();
+        let Outputs { findings, tally, failure, .. } = outputs;
+        let listed = |counts: FxHashMap<Box<str>, u64>| {
+            counts.into_iter().map(|(name, count)| (name.into_string(), count)).collect()
+        };
+        let refused = |malformed: bool| {
+            let wanted = |reason: &Reason| matches!(reason, Reason::Unsupported(..)) != malformed;
+            let mut found: Vec<(String, u64)> = (totals.refused.tallies().iter())
+                .filter(|tally| wanted(&tally.reason))
+                .map(|tally| (format!("{} (first: packet {})", tally.reason, tally.first), tally.frames))
+                .collect();
+            if malformed {
+                found.push(("dns: malformed or cut short".to_owned(), totals.dns_malformed));
+                found.push(("tls: the server name is no hostname".to_owned(), totals.no_hostname));
+            } else {
+                found.push(("other protocols and types".to_owned(), totals.refused.others()));
+                found.push(("fragments of IP datagrams".to_owned(), totals.fragments));
+            }
+            found
+        };
+        let mut names: Vec<(String, u64)> = SeenIn::ALL
+            .iter()
+            .zip(totals.names)
+            .map(|(seen_in, count)| (seen_in.as_str().to_owned(), count))
+            .collect();
+        names.push(("tls without a name".to_owned(), totals.nameless));
+        let closing = Closing {
+            packets: totals.frames,
+            bytes: totals.wire_bytes,
+            first: totals.first,
+            last: totals.last,
+            names,
+            contacts: listed(tally.contacts),
+            findings: tally.levels,
+            withheld: findings.withheld(),
+            rules: listed(tally.rules),
+            malformed: refused(true),
+            unsupported: refused(false),
+            limits: vec![("pairs of client and service summarised early".to_owned(), closed_early)],
+            ..Closing::default()
+        };
+        Ended { closing, failure, highest: tally.highest }
+    }
+}
+
+/// How a run ended.
+pub struct Ended {
+    /// The closing summary, as far as the outputs know it.
+    pub closing: Closing,
+    /// Why not everything was written.
+    pub failure: Option<io::Error>,
+    /// The highest level of a finding, whether it was written or not.
+    pub highest: Option<Level>,
+}
+
+impl Outputs {
+    fn write(&mut self, record: &Record) {
+        if let Record::Alert(alert) = record {
+            self.tally.alert(alert);
+        }
+        let sink: &mut dyn Sink = match (record, &mut self.hostnames) {
+            (Record::Hostname(_), Some(hostnames)) => hostnames,
+            _ => &mut self.findings,
+        };
+        if self.failure.is_none() {
+            self.failure = sink.write(record).err();
+        }
+    }
+
+    fn flush(&mut self) {
+        let hostnames = self.hostnames.as_mut().map(|hostnames| hostnames.flush());
+        for result in [Some(self.findings.flush()), hostnames].into_iter().flatten() {
+            if self.failure.is_none() {
+                self.failure = result.err();
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn contact(&mut self, service: &str) {
+        match self.contacts.get_mut(service) {
+            Some(count) => *count += 1,
+            None => _ = self.contacts.insert(service.into(), 1),
+        }
+    }
+
+    fn alert(&mut self, alert: &crate::rules::Alert) {
+        if alert.update {
+            return;
+        }
+        let level = alert.finding.level;
+        self.highest = self.highest.max(Some(level));
+        for (count, one) in self.levels.iter_mut().zip(Level::ALL) {
+            *count += u64::from(one == level);
+        }
+        if let Some(rule) = alert.finding.rules.first() {
+            *self.rules.entry(rule.name.as_str().into()).or_default() += 1;
+        }
+    }
+}
+
+/// Builds the lists that a use asks for; what is wrong with them is said on standard error.
+///
+/// Gives how many problems there were.
+pub fn lists(wanted: &config::Lists, say: bool) -> (Lists, usize) {
+    let mut builder =
+        if wanted.builtin { crate::lists::Builder::with_builtin() } else { crate::lists::Builder::new() };
+    let mut problems = 0;
+    for file in &wanted.files {
+        for problem in builder.add(&file.name, &file.bytes) {
+            problems += 1;
+            if say {
+                eprintln!("undertone: {problem}");
+            }
+        }
+    }
+    (builder.build(), problems)
+}
+
+/// Shows the closing summary and what went wrong, and gives the exit status.
+pub fn close(ended: Ended, fail_on: Option<Level>, complete: bool, talk: Talk) -> u8 {
+    let Ended { closing, failure, highest } = ended;
+    if talk.verbosity > Verbosity::Quiet {
+        let colours = talk.colours(io::stderr().is_terminal());
+        eprint!("{}", closing.show(talk.verbosity == Verbosity::Full, colours));
+    }
+    if let Some(failure) = &failure {
+        eprintln!("undertone: {failure}");
+    }
+    match fail_on {
+        _ if failure.is_some() || !complete => 1,
+        Some(level) if highest >= Some(level) => 3,
+        _ => 0,
+    }
+}

@@ -1,0 +1,92 @@
+//! `undertone live`: an interface in, findings out, until a signal ends it.
+//!
+//! One handle, one thread, and the same machines as a replay: a frame is read as it comes, with what is open carried from
+//! one to the next.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::capture::{Live, LiveOptions, Look, Timestamp};
+use crate::config::{self, Verbosity};
+use crate::conversations::Mark;
+use crate::correlator::Folding;
+use crate::delivery::{self, Delivery};
+use crate::runtime::{now, stop_on_signals};
+use crate::sink::{Progress, Source};
+use crate::stats::Counts;
+use crate::worker::{Open, Worker};
+
+/// Frames after which what they told is handed on, at the latest.
+const BATCH: u64 = 4096;
+
+/// Captures until a signal comes. Gives the exit status.
+///
+/// # Errors
+/// When the interface or an output cannot be opened.
+pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
+    let began = Instant::now();
+    let speak = config.talk.verbosity > Verbosity::Quiet;
+    let [interface] = config.interfaces.as_slice() else {
+        return Err(
+            "--interface: this version captures on one interface; start one undertone for each".into()
+        );
+    };
+    let (lists, _) = delivery::lists(&config.lists, speak);
+    let mut worker = Worker::new(Arc::new(lists), config.output.hostnames.is_some(), None);
+    let options =
+        LiveOptions { snaplen: config.snaplen, buffer: config.buffer, filter: config.filter.clone() };
+    let mut capture = Live::open(interface, &options)?;
+    let sources = Arc::new([Source::Interface(interface.clone())].into_iter().collect());
+    let bar = Progress::new(None, false);
+    let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::live())?;
+    let stop = stop_on_signals()?;
+    if speak {
+        eprintln!("undertone: capturing on {interface}; Ctrl-C ends it");
+    }
+
+    let mut open = Open::default();
+    let mut frames = 0;
+    let mut failure = None;
+    let (mut counts, mut events) = (Counts::default(), Vec::new());
+    loop {
+        let mut idle = true;
+        match capture.look() {
+            Ok(Look::Frame(frame)) => {
+                frames += 1;
+                idle = false;
+                let mark = Mark { source: 0, frame: frames, at: frame.at };
+                worker.frame(&mut open, &frame, mark, &mut counts, &mut events);
+            }
+            Ok(Look::Idle) => {}
+            Err(error) => failure = Some(error),
+        }
+        let stopping = stop.load(Ordering::Relaxed) || failure.is_some();
+        if !events.is_empty() || idle || stopping || frames % BATCH == 0 {
+            let finished = worker.hand_over(0, std::mem::take(&mut events), std::mem::take(&mut counts));
+            let at: Timestamp = if idle { now() } else { finished.counts.last.unwrap_or_default() };
+            if !delivery.take(finished) || !delivery.tick(at) {
+                break;
+            }
+        }
+        if stopping {
+            break;
+        }
+    }
+
+    let given_up = open.evicted();
+    delivery.take(worker.finish(open).0);
+    let kernel = capture.counts();
+    let mut ended = delivery.end();
+    ended.closing.inputs = 1;
+    ended.closing.wall = began.elapsed();
+    ended.closing.limits.push(("open conversations given up".to_owned(), given_up));
+    ended.closing.dropped = vec![
+        (format!("{interface}: kernel"), kernel.dropped),
+        (format!("{interface}: interface"), kernel.interface_dropped),
+    ];
+    if let Some(error) = &failure {
+        eprintln!("undertone: {interface}: {error}");
+    }
+    Ok(delivery::close(ended, config.output.fail_on, failure.is_none(), config.talk))
+}
