@@ -7,6 +7,9 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod dns;
+pub mod http;
+pub mod proxy;
+pub mod socks;
 pub mod stream;
 pub mod tls;
 

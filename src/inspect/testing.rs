@@ -8,9 +8,9 @@ use super::{Begins, Progress};
 ///
 /// The answer has to be `NeedMore` until it is final, never before the `at_least` that it named itself, and final
 /// for ever. Gives the final answer, if there was one, and how many bytes it took.
-pub(crate) fn check_prefixes<T: PartialEq + std::fmt::Debug>(
-    input: &[u8],
-    parse: impl Fn(&[u8]) -> Progress<T>,
+pub(crate) fn check_prefixes<'a, T: PartialEq + std::fmt::Debug>(
+    input: &'a [u8],
+    parse: impl Fn(&'a [u8]) -> Progress<T>,
 ) -> Option<(usize, Progress<T>)> {
     let mut not_before = 0;
     let mut settled: Option<(usize, Progress<T>)> = None;

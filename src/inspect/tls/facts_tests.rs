@@ -1,5 +1,5 @@
 //! ClientHellos by hand and of real clients: what they say beside the name.
-#![allow(clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing, clippy::string_slice)]
 
 use super::tests::{
     CHROMIUM, CURL, FIREFOX, ODD_EXTENSIONS, OPENSSL_NONAME, PLAIN, REAL, extension, message,
