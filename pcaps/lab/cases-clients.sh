@@ -38,7 +38,7 @@ case:python() {
         6:https://api.dropboxapi.com/2/files/list_folder https://www.python.org/
     captured
     readme <<WORDS
-Python's urllib ({version:/usr/bin/python3 --version}, {version:openssl version}), as of an implant in Python: pcaps/lab/client.py. $SYNTHETIC_NONE
+Python's urllib ({version:/usr/bin/python3 --version}, {version:openssl version | cut -c1-14}), as of an implant in Python: pcaps/lab/client.py. $SYNTHETIC_NONE
 
 A sensor reports contacts with www.googleapis.com, api.telegram.org and, over IPv6, api.dropboxapi.com, and none with www.python.org.
 WORDS
@@ -81,7 +81,7 @@ case:openssl() {
     s_client 1 -4 -connect www.example.com:443 -servername www.example.com
     captured
     readme <<WORDS
-openssl s_client ({version:openssl version}) over IPv4 and IPv6, TLS 1.3 and 1.2, one on port 8443. $SYNTHETIC_NONE
+openssl s_client ({version:openssl version | cut -c1-14}) over IPv4 and IPv6, TLS 1.3 and 1.2, one on port 8443. $SYNTHETIC_NONE
 
 A sensor reports contacts with pastebin.com, api.telegram.org (IPv6) and d.docs.live.net (port 8443, TLS 1.2), and none with www.example.com.
 WORDS

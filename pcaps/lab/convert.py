@@ -5,7 +5,7 @@ convert.py bigendian IN OUT      microseconds, big-endian
 convert.py pcapng ETHER RAW OUT  one pcapng with two interfaces (Ethernet, and raw IP in nanoseconds), the packets in order
                                  of time, an unknown block after the first, and interface statistics at the end
 convert.py cut IN OUT            ends the file in the middle of the last packet that holds a ClientHello
-convert.py rotate IN OUT OUT     two files, the edge between the two segments of the first ClientHello that has two
+convert.py rotate NAME IN OUT OUT  two files, the edge between the two segments of the ClientHello that has NAME in the second
 """
 import struct
 import sys
@@ -102,16 +102,18 @@ def cut(source, target):
     open(target, "wb").write(data[: -len(packets[last][2]) // 2])
 
 
-def rotate(source, first, second):
+def rotate(name, source, first, second):
     link, packets = read(source)
     for i, (_, _, p) in enumerate(packets):
         tcp = tcp_payload(p)
         # The hello is longer than its segment: the next segment of the same conversation ends it.
         if tcp and is_hello(tcp[1]) and int.from_bytes(tcp[1][3:5], "big") + 5 > len(tcp[1]):
-            write(first, link, packets[: i + 1])
-            write(second, link, packets[i + 1 :])
-            return
-    raise SystemExit("no ClientHello of two segments")
+            rest = next(t[1] for t in (tcp_payload(p) for _, _, p in packets[i + 1 :]) if t and t[0] == tcp[0])
+            if name.encode() in rest:
+                write(first, link, packets[: i + 1])
+                write(second, link, packets[i + 1 :])
+                return
+    raise SystemExit(f"no ClientHello with {name} in its second segment")
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ dns_up() {
     wait_for server dig +short +tries=1 +time=1 @10.77.0.53 pastebin.com
 }
 
-# web_up: nginx on 443, 8443 (TLS) and 80, 8080 (plain), a certificate for each name, and a tiny page.
+# web_up: nginx on 443, 8443, 2053 (TLS) and 80, 8080 (plain), a certificate for each name, and a tiny page.
 web_up() {
     mkdir -p "$TMP/www" "$TMP/nginx"
     echo ok >"$TMP/www/index.html"
@@ -121,7 +121,7 @@ CONF
   }
   server {
     listen 80; listen [::]:80; listen 8080; listen [::]:8080;
-    listen 443 ssl http2; listen [::]:443 ssl http2; listen 8443 ssl http2; listen [::]:8443 ssl http2;
+    listen 443 ssl http2; listen [::]:443 ssl http2; listen 8443 ssl http2; listen [::]:8443 ssl http2; listen 2053 ssl http2;
     ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate $TMP/ca/\$crt.pem; ssl_certificate_key $TMP/ca/leaf.key;
     root $TMP/www; default_type text/html; error_page 404 405 =200 /index.html;
   }

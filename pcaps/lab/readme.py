@@ -24,6 +24,10 @@ def run(command):
     return lines[0] if lines else "?"
 
 
+# Ports of the laboratory where tshark needs to be told that TLS is spoken.
+DECODE = [word for port in (2053, 8443) for word in ("-d", f"tcp.port=={port},tls")]
+
+
 def contact(name):
     kind = kinds.get(name.lower().rstrip("."), "not listed")
     return {"listed": "yes", "plain": "no", "look-alike": "no (look-alike)", "resolver": "resolver of encrypted DNS"}.get(
@@ -32,7 +36,7 @@ def contact(name):
 
 
 def tshark(path, display, *fields):
-    command = ["tshark", "-n", "-r", str(path), "-2", "-Y", display, "-T", "fields", "-E", "separator=\t", "-E", "aggregator=,"]
+    command = ["tshark", "-n", "-r", str(path), "-2", "-o", "tcp.reassemble_out_of_order:TRUE", *DECODE, "-Y", display, "-T", "fields", "-E", "separator=\t", "-E", "aggregator=,"]
     for field in fields:
         command += ["-e", field]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,6 +1,9 @@
 """Cables of the laboratory in user space.
 
 wire.py tag PLAIN TAGGED ETHERTYPE:VLAN...   carries frames between two interfaces and tags those of the second one
+wire.py shuffle ONE OTHER                    carries frames between two interfaces; in those from ONE, TCP data to port 443 comes
+                                             in pairs that are swapped, to 8443 twice, and to 2053 without the first segment,
+                                             which the sender then has to send again
 wire.py tun NAMESPACE NAMESPACE              carries packets between the devices tun0 of two namespaces
 """
 import ctypes
@@ -10,6 +13,8 @@ import select
 import socket
 import struct
 import sys
+
+from convert import tcp_payload
 
 TAGS = (0x8100, 0x88A8, 0x9100)
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
@@ -48,6 +53,35 @@ def carry_tags(plain, tagged, tags):
                 plain.send(untag(frame))
 
 
+def carry_shuffled(one, other):
+    one, other = packet_socket(one), packet_socket(other)
+    held, seen = {}, set()
+    while True:
+        ready = select.select([one, other], [], [], 0.02)[0]
+        if not ready:  # Nobody follows: what is held goes on alone.
+            for frame in held.values():
+                other.send(frame)
+            held.clear()
+        for s in ready:
+            frame = s.recv(65535)
+            if s is other:
+                one.send(frame)
+                continue
+            conversation, payload = tcp_payload(frame) or (None, b"")
+            port = int.from_bytes(conversation[1][2:4], "big") if payload else 0
+            if port == 443 and conversation not in held:
+                held[conversation] = frame
+            elif port == 443:
+                other.send(frame)
+                other.send(held.pop(conversation))
+            elif port == 2053 and conversation not in seen:
+                seen.add(conversation)
+            else:
+                other.send(frame)
+                if port == 8443:
+                    other.send(frame)
+
+
 def open_tun(namespace):
     """The device tun0 of a namespace, by setns(2) in this one process."""
     with open(f"/run/netns/{namespace}") as handle:
@@ -68,5 +102,7 @@ def carry_packets(one, other):
 if __name__ == "__main__":
     if sys.argv[1] == "tag":
         carry_tags(sys.argv[2], sys.argv[3], sys.argv[4:])
+    elif sys.argv[1] == "shuffle":
+        carry_shuffled(*sys.argv[2:])
     elif sys.argv[1] == "tun":
         carry_packets(*sys.argv[2:])
