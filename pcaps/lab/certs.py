@@ -1,4 +1,4 @@
-"""A throw-away certificate authority: ca.pem, leaf.key, and NAME.pem (leaf and chain) for each name on the command line.
+"""A throw-away certificate authority: ca.pem, leaf.key, NAME.pem for each name on the command line, and all.pem for all of them.
 
 usage: certs.py FOLDER NAME...
 The keys live in the temporary folder of one run of the recipe and are never committed.
@@ -40,6 +40,7 @@ ca = build("undertone test CA", "undertone test CA", ca_key.public_key(), True)
 (folder / "leaf.key").write_bytes(
     leaf_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 )
-for name in sys.argv[2:]:
-    leaf = build(name, "undertone test CA", leaf_key.public_key(), False, [x509.DNSName(name)])
+names = sys.argv[2:]
+for name, sans in [(name, [name]) for name in names] + [("all", names)]:
+    leaf = build(name, "undertone test CA", leaf_key.public_key(), False, [x509.DNSName(san) for san in sans])
     (folder / f"{name}.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))

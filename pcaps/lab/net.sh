@@ -90,11 +90,13 @@ client() {
 }
 
 # dns_up [EXTRA DNSMASQ ARGUMENTS]: answers the names of names.txt, and NXDOMAIN for all else.
-# HTTPS records (type 65): every second name has "1 . alpn=h2", the others have none.
+# HTTPS records (type 65): every second name has "1 . alpn=h2", the others have none; that of $H3_NAME is "1 . alpn=h3,h2".
 dns_up() {
     names | while read -r name _ v4 v6; do
         echo "host-record=$name,$v4,$v6"
-        if ((${v4##*.} % 2)); then echo "dns-rr=$name,65,0001000001000302$(printf h2 | xxd -p)"; fi
+        if [ "$name" = "${H3_NAME:-}" ]; then
+            echo "dns-rr=$name,65,0001000001000602683302$(printf h2 | xxd -p)"
+        elif ((${v4##*.} % 2)); then echo "dns-rr=$name,65,0001000001000302$(printf h2 | xxd -p)"; fi
     done >"$TMP/names.conf"
     (server dnsmasq --keep-in-foreground --no-resolv --no-hosts --conf-file="$TMP/names.conf" --local=/#/ \
         --bind-interfaces --listen-address=10.77.0.53,fd77::53 --local-ttl=300 --user=root --pid-file= "$@" \
@@ -140,6 +142,7 @@ wait_for() {
         sleep 0.1
     done
     echo "waited in vain for: $*" >&2
+    tail -n 5 "$TMP"/*.log >&2
     return 1
 }
 

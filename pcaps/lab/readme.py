@@ -29,7 +29,12 @@ DECODE = [word for port in (2053, 8443) for word in ("-d", f"tcp.port=={port},tl
 
 
 def contact(name):
-    kind = kinds.get(name.lower().rstrip("."), "not listed")
+    name = name.lower().rstrip(".")
+    labels = name.split(".")
+    kind = kinds.get(name, "not listed")
+    # What stands below a listed name is listed.
+    if kind == "not listed" and any(kinds.get(".".join(labels[i:])) == "listed" for i in range(1, len(labels))):
+        kind = "listed"
     return {"listed": "yes", "plain": "no", "look-alike": "no (look-alike)", "resolver": "resolver of encrypted DNS"}.get(
         kind, "no"
     )
