@@ -31,6 +31,9 @@ net_up() {
         echo "addr add $v4/24 dev eth0"
         echo "addr add $v6/64 dev eth0 nodad"
     done | ip -n ut-server -batch -
+    mkdir -p /etc/netns/ut-server # for proxies, which ask DNS themselves
+    echo "nameserver 10.77.0.53" >/etc/netns/ut-server/resolv.conf
+    echo "hosts: files dns" >/etc/netns/ut-server/nsswitch.conf
     for c in $CLIENTS; do
         plug ut-c$c p-c$c 02:77:00:00:00:1$c
         ip -n ut-c$c addr add 10.77.0.1$c/24 dev eth0
@@ -104,7 +107,7 @@ dns_up() {
     wait_for server dig +short +tries=1 +time=1 @10.77.0.53 pastebin.com
 }
 
-# web_up: nginx on 443, 8443, 2053 (TLS) and 80, 8080 (plain), a certificate for each name, and a tiny page.
+# web_up: nginx on 443, 8443, 2053 (TLS), 4431 (TLS behind the PROXY protocol) and 80, 8080 (plain), a certificate for each name, and a tiny page.
 web_up() {
     mkdir -p "$TMP/www" "$TMP/nginx"
     echo ok >"$TMP/www/index.html"
@@ -124,6 +127,7 @@ CONF
   server {
     listen 80; listen [::]:80; listen 8080; listen [::]:8080;
     listen 443 ssl http2; listen [::]:443 ssl http2; listen 8443 ssl http2; listen [::]:8443 ssl http2; listen 2053 ssl http2;
+    listen 4431 ssl http2 proxy_protocol;
     ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate $TMP/ca/\$crt.pem; ssl_certificate_key $TMP/ca/leaf.key;
     root $TMP/www; default_type text/html; error_page 404 405 =200 /index.html;
   }

@@ -67,8 +67,12 @@ def rows(path):
     ):
         how = "quic_sni" if quic else "tls_sni (dtls)" if udp else "tls_sni"
         note(name or "(none)", client_of(v4, v6), how, f"port {udp or tcp}")
-    for v4, v6, udp, tcp, name, uri in tshark(path, "http.request", *ends, "http.host", "http.request.full_uri"):
-        note(name or "(none)", client_of(v4, v6), "http_host", f"port {tcp}")
+    for v4, v6, udp, tcp, methods, hosts in tshark(path, "http.request", *ends, "http.request.method", "http.host"):
+        for method, host in zip(methods.split(","), hosts.split(",") if hosts else [""]):
+            # The port behind the name is no part of it.
+            host = re.sub(r":\d+$", "", host)
+            name = "(an address)" if re.fullmatch(r"[\d.]+|\[.*\]", host) else host or "(none)"
+            note(name, client_of(v4, v6), "http_connect" if method == "CONNECT" else "http_host", f"port {tcp}")
     for (name, client, how), whats in seen.items():
         counts = ", ".join(f"{w}" + (f" ×{whats.count(w)}" if whats.count(w) > 1 else "") for w in dict.fromkeys(whats))
         yield name, client, how, counts, contact(name)
