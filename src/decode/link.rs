@@ -1,101 +1,59 @@
-//! Link layers: from a capture's link type down to an EtherType, and from there to the network layer.
-
-use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
+//! Link types: from what a capture says its frames begin with, down to an EtherType or an IP packet.
 
 use super::walk::Walk;
-use super::{Layer, Packet, Refusal, net};
+use super::{Layer, Packet, Refusal, ethernet, net, ppp, wireless};
 use crate::capture::LinkType;
 
-/// The most VLAN tags on one frame. Two are QinQ, a third is a mirror port's own; the rest is room. Arkime stops at
-/// 8 as well.
-pub(super) const MAX_VLAN_TAGS: usize = 8;
-
-/// EtherTypes (<https://www.iana.org/assignments/ieee-802-numbers>).
-mod ether_type {
-    pub(super) const IPV4: u16 = 0x0800;
-    pub(super) const IPV6: u16 = 0x86dd;
-    /// 802.1Q.
-    pub(super) const VLAN: u16 = 0x8100;
-    /// 802.1ad, the provider's tag.
-    pub(super) const VLAN_PROVIDER: u16 = 0x88a8;
-    /// QinQ from before 802.1ad.
-    pub(super) const VLAN_9100: u16 = 0x9100;
-    /// QinQ from before 802.1ad.
-    pub(super) const VLAN_9200: u16 = 0x9200;
-}
-
-/// Address families of BSD loopback headers. Each system counts IPv6 its own way.
-mod family {
-    pub(super) const INET: u32 = 2;
-    pub(super) const INET6_LINUX: u32 = 10;
-    pub(super) const INET6_NETBSD: u32 = 24;
-    pub(super) const INET6_FREEBSD: u32 = 28;
-    pub(super) const INET6_DARWIN: u32 = 30;
-}
-
-/// Decodes a frame of a link type other than Ethernet.
+/// Decodes a frame of any link type but Ethernet.
 pub(super) fn other<'a>(walk: &mut Walk<'a>, link: LinkType) -> Result<Packet<'a>, Refusal> {
     match link {
-        LinkType::LINUX_SLL => {
-            // https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html: type, ARPHRD, address length, address, protocol.
-            // etherparse's own header refuses ARPHRD numbers it does not know.
-            let header: [u8; 16] = walk.array(Layer::LinuxSll)?;
-            let [.., high, low] = header;
-            network(walk, Layer::LinuxSll, u16::from_be_bytes([high, low]))
-        }
-        LinkType::LINUX_SLL2 => {
-            // https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html: the protocol stands first.
-            let header: [u8; 20] = walk.array(Layer::LinuxSll2)?;
-            let [high, low, ..] = header;
-            network(walk, Layer::LinuxSll2, u16::from_be_bytes([high, low]))
-        }
+        LinkType::LINUX_SLL => sll(walk),
+        LinkType::LINUX_SLL2 => sll2(walk),
         // 12 and 14 are what OpenBSD and old files wrote for raw IP.
         LinkType::RAW | LinkType(12 | 14) => net::by_version(walk, Layer::Link),
         LinkType::IPV4 => net::ipv4(walk),
         LinkType::IPV6 => net::ipv6(walk),
         LinkType::NULL | LinkType::LOOP => loopback(walk),
+        LinkType::PPP | LinkType::PPP_HDLC => ppp::hdlc(walk),
+        LinkType::PPP_ETHER => ppp::pppoe(walk),
+        LinkType::NFLOG => nflog(walk),
+        LinkType::IEEE802_11 => wireless::ieee80211(walk, false),
+        LinkType::IEEE802_11_RADIOTAP => wireless::radiotap(walk),
         LinkType(number) => Err(Refusal::Unsupported(Layer::Link, u32::from(number))),
     }
 }
 
-/// Decodes an Ethernet frame.
-#[inline]
-pub(super) fn ethernet<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
-    let header = match Ethernet2HeaderSlice::from_slice(walk.rest()) {
-        Ok(header) => header,
-        Err(short) => return Err(walk.malformed(Layer::Ethernet, short.required_len, short.len)),
-    };
-    walk.skip(Layer::Ethernet, header.slice().len())?;
-    match header.ether_type().0 {
-        ether_type::IPV4 => net::ipv4(walk),
-        ether_type::IPV6 => net::ipv6(walk),
-        other => network(walk, Layer::Ethernet, other),
-    }
+/// Linux cooked capture 1: packet type, ARPHRD, length and bytes of the sender's address, protocol
+/// (<https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html>). etherparse's own header refuses unknown ARPHRDs.
+fn sll<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
+    let [_, _, type_high, type_low, _, _, _, _, _, _, _, _, _, _, high, low] = walk.array(Layer::LinuxSll)?;
+    cooked(walk, Layer::LinuxSll, [type_high, type_low], [high, low])
 }
 
-/// Decodes what an EtherType announces; `layer` carried the number.
-#[inline(never)]
-fn network<'a>(walk: &mut Walk<'a>, mut layer: Layer, mut ether_type: u16) -> Result<Packet<'a>, Refusal> {
-    let mut tags = 0;
-    loop {
-        match ether_type {
-            ether_type::IPV4 => return net::ipv4(walk),
-            ether_type::IPV6 => return net::ipv6(walk),
-            ether_type::VLAN | ether_type::VLAN_PROVIDER | ether_type::VLAN_9100 | ether_type::VLAN_9200 => {
-                if tags == MAX_VLAN_TAGS {
-                    return Err(Refusal::TooDeep(Layer::Vlan));
-                }
-                tags += 1;
-                let tag = match SingleVlanHeaderSlice::from_slice(walk.rest()) {
-                    Ok(tag) => tag,
-                    Err(short) => return Err(walk.malformed(Layer::Vlan, short.required_len, short.len)),
-                };
-                walk.skip(Layer::Vlan, tag.slice().len())?;
-                layer = Layer::Vlan;
-                ether_type = tag.ether_type().0;
-            }
-            other => return Err(Refusal::Unsupported(layer, u32::from(other))),
-        }
+/// Linux cooked capture 2: protocol, reserved, interface, ARPHRD, packet type, the sender's address
+/// (<https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>).
+fn sll2<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
+    let [high, low, _, _, _, _, _, _, type_high, type_low] = walk.array(Layer::LinuxSll2)?;
+    walk.skip(Layer::LinuxSll2, 10)?;
+    cooked(walk, Layer::LinuxSll2, [type_high, type_low], [high, low])
+}
+
+/// What a cooked header announces: by the interface's ARPHRD where that has frames of its own, else by protocol.
+fn cooked<'a>(
+    walk: &mut Walk<'a>,
+    layer: Layer,
+    hardware: [u8; 2],
+    protocol: [u8; 2],
+) -> Result<Packet<'a>, Refusal> {
+    const ARPHRD_IEEE80211: u16 = 801;
+    const ARPHRD_IEEE80211_RADIOTAP: u16 = 803;
+    /// The kernel's ETH_P_802_2: LLC follows.
+    const LLC: u16 = 4;
+    match (u16::from_be_bytes(hardware), u16::from_be_bytes(protocol)) {
+        (ARPHRD_IEEE80211, _) => wireless::ieee80211(walk, false),
+        (ARPHRD_IEEE80211_RADIOTAP, _) => wireless::radiotap(walk),
+        (_, LLC) => ethernet::llc(walk),
+        (_, ether_type) => ethernet::network(walk, layer, ether_type),
     }
 }
 
@@ -108,11 +66,37 @@ fn loopback<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
         small @ 0..=0xffff => small,
         _ => u32::from_be_bytes(family),
     };
+    // Each system counts IPv6 its own way: Linux, NetBSD and OpenBSD, FreeBSD, Darwin.
     match family {
-        family::INET => net::ipv4(walk),
-        family::INET6_LINUX | family::INET6_NETBSD | family::INET6_FREEBSD | family::INET6_DARWIN => {
-            net::ipv6(walk)
-        }
+        2 => net::ipv4(walk),
+        10 | 24 | 28 | 30 => net::ipv6(walk),
         other => Err(Refusal::Unsupported(Layer::Loopback, other)),
+    }
+}
+
+/// Linux netfilter log: a family, and attributes of which one is the packet
+/// (<https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html>).
+fn nflog<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
+    /// The attribute that holds the packet.
+    const NFULA_PAYLOAD: u16 = 9;
+    /// Bytes of an attribute's length and type, which the length counts as well.
+    const HEADER: usize = 4;
+    let _family_version_resource: [u8; 4] = walk.array(Layer::Nflog)?;
+    loop {
+        // Both numbers are in the byte order of the capturing host; types are small.
+        let [a, b, c, d] = walk.array(Layer::Nflog)?;
+        let (length, kind) = if d == 0 {
+            (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+        } else {
+            (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+        };
+        let Some(length) = usize::from(length).checked_sub(HEADER) else {
+            return Err(walk.malformed(Layer::Nflog, HEADER, usize::from(length)));
+        };
+        if kind == NFULA_PAYLOAD {
+            walk.limit(length);
+            return net::by_version(walk, Layer::Nflog);
+        }
+        walk.skip(Layer::Nflog, length.next_multiple_of(4))?;
     }
 }

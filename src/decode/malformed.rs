@@ -61,11 +61,43 @@ pub enum Layer {
     Tcp,
     /// UDP.
     Udp,
+    /// IEEE 802.1ah.
+    ProviderBackbone,
+    /// IEEE 802.2 logical link control, with SNAP.
+    Llc,
+    /// An MPLS label stack.
+    Mpls,
+    /// PPP over Ethernet.
+    Pppoe,
+    /// PPP, or Cisco HDLC.
+    Ppp,
+    /// Linux netfilter log.
+    Nflog,
+    /// Radiotap.
+    Radiotap,
+    /// IEEE 802.11.
+    Ieee80211,
+    /// GRE.
+    Gre,
+    /// ERSPAN.
+    Erspan,
+    /// Ethernet in IP.
+    EtherIp,
+    /// VXLAN.
+    Vxlan,
+    /// Geneve.
+    Geneve,
+    /// GTP-U.
+    GtpU,
+    /// Teredo.
+    Teredo,
+    /// L2TP version 2.
+    L2tp,
 }
 
 impl Layer {
     /// How many layers there are: the size of a table of counters.
-    pub const COUNT: usize = Self::Udp as usize + 1;
+    pub const COUNT: usize = Self::L2tp as usize + 1;
 
     /// The name in counters and summaries.
     pub const fn as_str(self) -> &'static str {
@@ -81,6 +113,22 @@ impl Layer {
             Self::Ipv6Extension => "ipv6 extension",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::ProviderBackbone => "802.1ah",
+            Self::Llc => "llc",
+            Self::Mpls => "mpls",
+            Self::Pppoe => "pppoe",
+            Self::Ppp => "ppp",
+            Self::Nflog => "nflog",
+            Self::Radiotap => "radiotap",
+            Self::Ieee80211 => "802.11",
+            Self::Gre => "gre",
+            Self::Erspan => "erspan",
+            Self::EtherIp => "etherip",
+            Self::Vxlan => "vxlan",
+            Self::Geneve => "geneve",
+            Self::GtpU => "gtp-u",
+            Self::Teredo => "teredo",
+            Self::L2tp => "l2tp",
         }
     }
 }

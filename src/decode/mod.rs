@@ -6,18 +6,25 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod ethernet;
+mod gre;
 mod link;
 mod malformed;
 mod net;
+mod path;
+mod ppp;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod tunnel;
 mod walk;
+mod wireless;
 
 use std::net::IpAddr;
 
 use crate::capture::LinkType;
 pub use malformed::{Layer, Malformed, Refusal};
+pub use path::{Path, Tunnel, TunnelKind};
 
 /// Decodes a frame of `link`, of which `bytes` were captured and `wire_len` bytes were on the wire.
 ///
@@ -31,9 +38,29 @@ pub use malformed::{Layer, Malformed, Refusal};
 pub fn packet(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Packet<'_>, Refusal> {
     let mut walk = walk::Walk::new(bytes, wire_len);
     match link {
-        LinkType::ETHERNET => link::ethernet(&mut walk),
+        LinkType::ETHERNET => ethernet::frame(&mut walk),
         other => link::other(&mut walk, other),
     }
+}
+
+/// Decodes the payload of an IP packet that was put together from fragments: `protocol` as the fragments named it, `path`
+/// as they came. What is inside a tunnel is decoded on, and its path holds both.
+///
+/// # Errors
+/// As [`packet`]; offsets count from the start of `payload`.
+pub fn continue_ip<'a>(
+    protocol: u8,
+    src: IpAddr,
+    dst: IpAddr,
+    payload: &'a [u8],
+    path: &Path,
+) -> Result<Packet<'a>, Refusal> {
+    let mut walk = walk::Walk::within(path.depth, payload);
+    let mut decoded = net::beyond(&mut walk, net::Ends::new(src, dst), protocol);
+    if let Ok(packet) = &mut decoded {
+        packet.path = packet.path.within(path);
+    }
+    decoded
 }
 
 /// The innermost packet of a frame.
@@ -45,6 +72,8 @@ pub struct Packet<'a> {
     pub dst: IpAddr,
     /// What the packet carries.
     pub transport: Transport<'a>,
+    /// What the packet was wrapped in.
+    pub path: Path,
 }
 
 /// What an IP packet carries.

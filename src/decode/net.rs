@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use etherparse::err::{ipv4, ipv6};
 use etherparse::{Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice};
 
+use super::path::{Path, Tunnel, TunnelKind};
 use super::walk::Walk;
-use super::{Fragment, Layer, Packet, Refusal, Transport, transport};
+use super::{Fragment, Layer, Packet, Refusal, Transport, transport, tunnel};
 
 /// The most extension headers of one IPv6 packet. RFC 8200 section 4.1 has each at most once, destination options
 /// twice: seven in all; RFC 9288 lets a receiver refuse long chains.
@@ -18,18 +19,25 @@ pub(super) const MAX_EXTENSIONS: usize = 10;
 pub(super) mod protocol {
     /// IPv6 hop-by-hop options.
     pub(crate) const HOP_BY_HOP: u8 = 0;
+    /// IPv4 inside.
+    pub(crate) const IPV4: u8 = 4;
     pub(crate) const TCP: u8 = 6;
     pub(crate) const UDP: u8 = 17;
+    /// IPv6 inside.
+    pub(crate) const IPV6: u8 = 41;
     /// IPv6 routing header.
     pub(crate) const ROUTING: u8 = 43;
     /// IPv6 fragment header.
     pub(crate) const FRAGMENT: u8 = 44;
+    pub(crate) const GRE: u8 = 47;
     /// Authentication header (RFC 4302): signed, not encrypted.
     pub(crate) const AH: u8 = 51;
     /// IPv6 destination options.
     pub(crate) const DESTINATION: u8 = 60;
+    pub(crate) const ETHER_IP: u8 = 97;
     /// Mobility header (RFC 6275).
     pub(crate) const MOBILITY: u8 = 135;
+    pub(crate) const MPLS: u8 = 137;
     /// Host identity protocol (RFC 7401).
     pub(crate) const HIP: u8 = 139;
     /// Shim6 (RFC 5533).
@@ -45,7 +53,12 @@ pub(super) trait Between {
     /// A packet between them.
     #[inline(always)]
     fn packet<'a>(&self, transport: Transport<'a>) -> Packet<'a> {
-        Packet { src: self.src(), dst: self.dst(), transport }
+        Packet { src: self.src(), dst: self.dst(), transport, path: Path::default() }
+    }
+
+    /// The addresses alone, for what is off the plain path.
+    fn ends(&self) -> Ends {
+        Ends { src: self.src(), dst: self.dst() }
     }
 }
 
@@ -78,6 +91,23 @@ impl Between for Ipv6HeaderSlice<'_> {
 pub(super) struct Ends {
     src: IpAddr,
     dst: IpAddr,
+}
+
+impl Ends {
+    /// Between two addresses.
+    pub(super) const fn new(src: IpAddr, dst: IpAddr) -> Self {
+        Self { src, dst }
+    }
+
+    /// Whether they are of IPv4.
+    pub(super) const fn is_ipv4(&self) -> bool {
+        self.dst.is_ipv4()
+    }
+
+    /// A tunnel between them.
+    pub(super) const fn tunnel(self, kind: TunnelKind, id: u32) -> Tunnel {
+        Tunnel { kind, id, src: self.src, dst: self.dst }
+    }
 }
 
 impl Between for Ends {
@@ -149,13 +179,13 @@ fn payload<'a>(walk: &mut Walk<'a>, ip: &impl Between, number: u8) -> Result<Pac
     match number {
         protocol::TCP => transport::tcp(walk, ip),
         protocol::UDP => transport::udp(walk, ip),
-        other => beyond(walk, Ends { src: ip.src(), dst: ip.dst() }, other),
+        other => beyond(walk, ip.ends(), other),
     }
 }
 
 /// Walks extension headers, in any order, until something else comes.
 #[inline(never)]
-fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Result<Packet<'a>, Refusal> {
+pub(super) fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Result<Packet<'a>, Refusal> {
     for _ in 0..MAX_EXTENSIONS {
         number = match number {
             protocol::TCP => return transport::tcp(walk, &ends),
@@ -167,7 +197,7 @@ fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Result<Packet<
                 next
             }
             // IPv4 has no other.
-            other if ends.dst.is_ipv4() => return Ok(ends.packet(Transport::Other(other))),
+            other if ends.is_ipv4() => return last(walk, ends, other),
             // RFC 8200 section 4.2: the length counts words of eight bytes, without the first.
             protocol::HOP_BY_HOP
             | protocol::ROUTING
@@ -200,13 +230,21 @@ fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Result<Packet<
                 // An atomic fragment is a whole packet (RFC 6946).
                 header.next_header().0
             }
-            other => return Ok(ends.packet(Transport::Other(other))),
+            other => return last(walk, ends, other),
         };
     }
     match number {
         protocol::TCP => transport::tcp(walk, &ends),
         protocol::UDP => transport::udp(walk, &ends),
         _ => Err(Refusal::TooDeep(Layer::Ipv6Extension)),
+    }
+}
+
+/// Decodes what no extension header follows: a tunnel, or a protocol that is only named.
+fn last<'a>(walk: &mut Walk<'a>, ends: Ends, number: u8) -> Result<Packet<'a>, Refusal> {
+    match tunnel::by_protocol(walk, ends, number) {
+        Some(decoded) => decoded,
+        None => Ok(ends.packet(Transport::Other(number))),
     }
 }
 

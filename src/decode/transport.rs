@@ -5,7 +5,7 @@ use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
 use super::net::Between;
 use super::walk::Walk;
-use super::{Datagram, Layer, Packet, Refusal, Segment, TcpFlags, Transport};
+use super::{Datagram, Layer, Packet, Refusal, Segment, TcpFlags, Transport, tunnel};
 
 /// Bytes of a TCP header without options, and of a UDP header.
 const TCP_LEN: usize = 20;
@@ -38,12 +38,16 @@ pub(super) fn udp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'
         _ => {}
     }
     walk.skip(Layer::Udp, UDP_LEN)?;
-    Ok(ip.packet(Transport::Udp(Datagram {
-        src_port: header.source_port(),
-        dst_port: header.destination_port(),
-        payload: walk.rest(),
-        wire_len: walk.wire_len(),
-    })))
+    let (src_port, dst_port) = (header.source_port(), header.destination_port());
+    if tunnel::has_port(src_port, dst_port) {
+        return guess(walk, ip, datagram(walk, src_port, dst_port));
+    }
+    Ok(ip.packet(Transport::Udp(datagram(walk, src_port, dst_port))))
+}
+
+#[inline(always)]
+fn datagram<'a>(walk: &Walk<'a>, src_port: u16, dst_port: u16) -> Datagram<'a> {
+    Datagram { src_port, dst_port, payload: walk.rest(), wire_len: walk.wire_len() }
 }
 
 #[inline(always)]
@@ -57,6 +61,20 @@ fn segment<'a>(walk: &Walk<'a>, header: &TcpHeaderSlice<'_>) -> Segment<'a> {
         payload: walk.rest(),
         wire_len: walk.wire_len(),
     }
+}
+
+/// Decodes the tunnel that a datagram's port announces, or else gives the datagram. Limits on nesting hold: who nests
+/// that deep was understood all the way.
+#[cold]
+fn guess<'a>(walk: &mut Walk<'a>, ip: &impl Between, datagram: Datagram<'a>) -> Result<Packet<'a>, Refusal> {
+    let mut packet = ip.packet(Transport::Udp(datagram));
+    let Some(layer) = tunnel::by_port(datagram.src_port, datagram.dst_port) else { return Ok(packet) };
+    match tunnel::datagram(walk, ip.ends(), layer) {
+        Err(Refusal::Malformed(_)) => packet.path.unopened = Some(layer),
+        Err(Refusal::Unsupported(..)) => {}
+        decided => return decided,
+    }
+    Ok(packet)
 }
 
 /// A header that etherparse refuses is damaged, unless a snap length cut nothing but its options: then ports and

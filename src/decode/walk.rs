@@ -15,14 +15,35 @@ pub(super) struct Walk<'a> {
     offset: usize,
     /// How long the rest was on the wire: never less than what was captured of it.
     wire: usize,
+    /// How many wrappings lie behind.
+    depth: usize,
 }
+
+/// The most wrappings of one packet: tunnels, label stacks, frames within frames. Mirrored overlays of operators reach
+/// four or five; the rest is room, and what a hostile frame may cost.
+pub(super) const MAX_DEPTH: usize = 10;
 
 impl<'a> Walk<'a> {
     /// At the first byte of a frame that had `wire_len` bytes on the wire.
     #[inline]
     pub(super) fn new(frame: &'a [u8], wire_len: u32) -> Self {
         let wire = usize::try_from(wire_len).unwrap_or(usize::MAX).max(frame.len());
-        Self { rest: frame, offset: 0, wire }
+        Self { rest: frame, offset: 0, wire, depth: 0 }
+    }
+
+    /// At the first byte of what came through `depth` tunnels already.
+    pub(super) fn within(depth: u8, bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, offset: 0, wire: bytes.len(), depth: usize::from(depth) }
+    }
+
+    /// Counts one wrapping, of `layer`.
+    #[inline]
+    pub(super) const fn descend(&mut self, layer: Layer) -> Result<(), Refusal> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Refusal::TooDeep(layer));
+        }
+        self.depth += 1;
+        Ok(())
     }
 
     /// What was captured of the rest.
