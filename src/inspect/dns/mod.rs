@@ -1,12 +1,15 @@
-//! DNS: a message → its questions (RFC 1035 section 4).
+//! DNS: a message → its questions and answers (RFC 1035 section 4).
 //!
 //! [`Message::parse`] reads the header, [`Message::questions`] the questions, of any type, class and opcode, into one
-//! [`NameBuf`]. What is damaged ends the message there: the questions before it were given. dns-parser reads the header and
+//! [`NameBuf`], [`Message::records`] the addresses, aliases and service bindings of a response; [`tcp`] finds messages in a stream. What is damaged ends the message there: the questions before it were given. dns-parser reads the header and
 //! checks ordinary names; names that are compressed or not ASCII are read by an own walk with bounds. Its reader of whole messages
 //! refuses the types that browsers send all day, and believes counts and pointers; nothing here uses it.
 
 mod name;
 mod numbers;
+mod records;
+mod svcb;
+mod tcp;
 
 use std::fmt;
 
@@ -15,6 +18,9 @@ use crate::reader::{Reader, Short};
 
 pub use name::{MAX_LABELS, MAX_POINTERS};
 pub use numbers::{QClass, QType};
+pub use records::{Data, MAX_RECORDS, Record, Section};
+pub use svcb::{Binding, EchConfig};
+pub use tcp::{Framed, begins, tcp};
 
 /// Octets of the header: RFC 1035 section 4.1.1.
 const HEADER: usize = 12;
@@ -37,7 +43,7 @@ impl<'a> Message<'a> {
     /// Reads the header. `bytes` is the message from its first octet: a UDP payload, or what is behind the length over TCP.
     ///
     /// # Errors
-    /// [`NotDns`] when there is no whole header. Whatever has one passes.
+    /// [`NotDns`] when there is no whole header. Whatever has one passes: see [`Message::is_plausible`].
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NotDns> {
         let mut header = Reader::new(bytes).array::<HEADER>().map_err(NotDns)?;
@@ -152,6 +158,8 @@ pub enum Damage {
     NameTooLong,
     /// More than [`MAX_QUESTIONS`] questions.
     TooManyQuestions,
+    /// More than [`MAX_RECORDS`] records.
+    TooManyRecords,
 }
 
 impl Damage {
@@ -165,6 +173,7 @@ impl Damage {
             Self::TooManyLabels => "too many labels",
             Self::NameTooLong => "name too long",
             Self::TooManyQuestions => "too many questions",
+            Self::TooManyRecords => "too many records",
         }
     }
 }

@@ -84,6 +84,19 @@ fn read_any(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Damage> {
     Ok(())
 }
 
+/// Moves the cursor behind a name without following pointers.
+pub(super) fn skip(reader: &mut Reader<'_>) -> Result<(), Damage> {
+    loop {
+        let offset = reader.offset();
+        match reader.u8()? {
+            0 => return Ok(()),
+            length if length & KIND == 0 => reader.skip(usize::from(length))?,
+            high if high & KIND == KIND => return Ok(reader.skip(1)?),
+            octet => return Err(Damage::LabelKind { octet, offset }),
+        }
+    }
+}
+
 #[inline]
 fn push(name: &mut NameBuf, label: &[u8]) -> Result<(), Damage> {
     match name.push_label(label) {
