@@ -1,4 +1,4 @@
-//! The TCP conversations that are still open: `flow` and `inspect` put together.
+//! The conversations that are still open: `flow` and `inspect` put together, for TCP.
 //!
 //! A direction has state only while something is expected of it: after a SYN until its first bytes, and from
 //! bytes that begin like a protocol we read until that parser has decided. Before and after, it has none, and each segment
@@ -6,13 +6,11 @@
 //! STARTTLS, after CONNECT, in the middle of a capture), any other is left alone. So what is open at the end of a
 //! chunk is little, and neither a SYN nor the other direction is needed.
 
-use std::collections::VecDeque;
-
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use crate::capture::Timestamp;
 use crate::decode::{Segment, TcpFlags};
-use crate::flow::{Assembly, Flow, Insertion};
+use crate::flow::{Assembly, Flow, Insertion, Table};
 use crate::inspect::stream::{self, Kind, Read, Recognised, Said};
 
 /// Which frame: its place among the inputs, and its time.
@@ -32,9 +30,7 @@ pub type Tell<'t> = &'t mut dyn FnMut(Flow, Mark, Said<'_>);
 /// The directions of TCP conversations that something is expected of.
 #[derive(Debug, Default)]
 pub struct Conversations {
-    open: FxHashMap<Flow, State>,
-    /// The open directions, oldest first, among others that have been closed since.
-    ages: VecDeque<Flow>,
+    open: Table<State>,
     /// Bytes held by the open directions.
     held: usize,
     evicted: u64,
@@ -78,30 +74,27 @@ impl Conversations {
     }
 
     /// Tells what the open conversations still say, as after the last frame of a capture.
-    pub fn finish(self, tell: Tell<'_>) {
-        let mut rest: Vec<(Flow, Box<Collecting>)> = self
-            .open
-            .into_iter()
-            .filter_map(|(flow, state)| match state {
-                State::Collecting(open) => Some((flow, open)),
-                State::Waiting(_) => None,
-            })
-            .collect();
+    pub fn finish(mut self, tell: Tell<'_>) {
+        let mut rest = Vec::new();
+        while let Some((flow, state)) = self.open.take_oldest() {
+            if let State::Collecting(open) = state {
+                rest.push((flow, open));
+            }
+        }
         rest.sort_unstable_by_key(|(flow, open)| (open.last, *flow));
         for (flow, open) in rest {
             open.tell_rest(flow, open.last, tell);
         }
     }
 
-    /// Takes over what `later` has open (the next chunk, scanned from nothing), but for the directions that `except` names.
-    /// Frames of `later` are numbered from the frame after `frames`.
-    pub fn absorb(&mut self, mut later: Self, frames: u64, except: impl Fn(&Flow) -> bool, tell: Tell<'_>) {
+    /// Takes over what `later` has open (the next chunk, scanned from nothing), but for the conversations whose tag is one of
+    /// `except`. Frames of `later` are numbered from the one after `frames`.
+    pub fn absorb(&mut self, mut later: Self, frames: u64, except: &FxHashSet<u32>, tell: Tell<'_>) {
         self.evicted += later.evicted;
-        for flow in std::mem::take(&mut later.ages) {
-            if except(&flow) {
+        while let Some((flow, mut state)) = later.open.take_oldest() {
+            if except.contains(&flow.tag()) {
                 continue;
             }
-            let Some(mut state) = later.open.remove(&flow) else { continue };
             if let State::Collecting(open) = &mut state {
                 open.last.frame += frames;
             }
@@ -109,9 +102,10 @@ impl Conversations {
         }
     }
 
-    /// The directions that are open.
-    pub fn flows(&self) -> impl Iterator<Item = &Flow> {
-        self.open.keys()
+    /// Whether a direction of a conversation with this tag is open.
+    #[inline]
+    pub fn has_tag(&self, tag: u32) -> bool {
+        self.open.has_tag(tag)
     }
 
     /// How many directions are open.
@@ -160,13 +154,13 @@ impl Conversations {
                 return true;
             }
             if segment.seq == next {
-                self.open.remove(&flow);
+                self.open.take(&flow);
                 return false;
             }
         } else if segment.payload.is_empty() && !segment.flags.has(TcpFlags::FIN) {
             return true;
         }
-        let mut open = match self.open.remove(&flow) {
+        let mut open = match self.open.take(&flow) {
             Some(State::Collecting(open)) => open,
             Some(State::Waiting(next)) => Box::new(Collecting::new(next, mark)),
             None => return false,
@@ -202,28 +196,28 @@ impl Conversations {
         if let State::Collecting(open) = &state {
             self.held += open.assembly.held();
         }
-        if self.open.insert(flow, state).is_none() {
-            self.ages.push_back(flow);
-        }
+        self.open.put(flow, state);
         while self.open.len() > Self::MOST || self.held > Self::MOST_BYTES {
-            let Some(oldest) = self.ages.pop_front() else { break };
-            self.evicted += u64::from(self.give_up(&oldest, None, tell));
-        }
-        if self.ages.len() > 2 * self.open.len() + 1024 {
-            self.ages.retain(|flow| self.open.contains_key(flow));
+            let Some((flow, oldest)) = self.open.take_oldest() else { break };
+            self.close(flow, oldest, None, tell);
+            self.evicted += 1;
         }
     }
 
     /// Closes a direction, and tells what it said so far. Says whether it was open.
     fn give_up(&mut self, flow: &Flow, mark: Option<Mark>, tell: Tell<'_>) -> bool {
-        match self.open.remove(flow) {
-            Some(State::Collecting(open)) => {
-                self.held -= open.assembly.held();
-                open.tell_rest(*flow, mark.unwrap_or(open.last), tell);
-                true
-            }
-            Some(State::Waiting(_)) => true,
-            None => false,
+        let state = self.open.take(flow);
+        let was_open = state.is_some();
+        if let Some(state) = state {
+            self.close(*flow, state, mark, tell);
+        }
+        was_open
+    }
+
+    fn close(&mut self, flow: Flow, state: State, mark: Option<Mark>, tell: Tell<'_>) {
+        if let State::Collecting(open) = state {
+            self.held -= open.assembly.held();
+            open.tell_rest(flow, mark.unwrap_or(open.last), tell);
         }
     }
 }

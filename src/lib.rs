@@ -34,6 +34,7 @@ pub mod sink;
 pub mod stats;
 
 pub mod conversations;
+pub mod initials;
 pub mod worker;
 
 pub mod merge;

@@ -9,7 +9,7 @@
 //!   them; what the scan said about these is dropped. It needs the chunk before it to be finished, so it runs in the order
 //!   of the file, and touches only the frames of these conversations: the scan left an index.
 //!
-//! A conversation is known by a *tag*, 32 bits of a hash over its two endpoints. Two conversations with one tag are read again
+//! A conversation is known by its [tag](Flow::tag), 32 bits of a hash over its two endpoints. Two conversations with one tag are read again
 //! together, which costs a little and changes nothing.
 
 use std::sync::Arc;
@@ -22,8 +22,10 @@ use crate::conversations::{Conversations, Mark};
 use crate::decode::{self, Packet, TcpFlags, Transport};
 use crate::flow::{Endpoint, Flow, Protocol};
 use crate::hostname::{Hostname, NameBuf};
+use crate::initials::{self, Initials};
 use crate::inspect::stream::Said;
-use crate::inspect::{Detail, Observation, SeenIn, dns};
+use crate::inspect::tls::Over;
+use crate::inspect::{Detail, Observation, Progress, SeenIn, dns, quic, socks, tls};
 use crate::lists::{Contact, Entry, Lists};
 use crate::stats::Counts;
 
@@ -45,8 +47,10 @@ pub enum What {
     Counted(SeenIn),
     /// A ClientHello that names no server.
     Nameless,
-    /// A ClientHello whose server name is no hostname.
+    /// A server name that is no hostname.
     NoHostname,
+    /// A DNS message that could not be read to its end.
+    MalformedDns,
 }
 
 /// A hostname with all that is known of it.
@@ -89,12 +93,19 @@ impl Scan {
 #[derive(Debug, Default)]
 pub struct Open {
     tcp: Conversations,
+    quic: Initials,
 }
 
 impl Open {
     /// How many conversations were given up because a limit was reached.
     pub const fn evicted(&self) -> u64 {
-        self.tcp.evicted()
+        self.tcp.evicted() + self.quic.evicted()
+    }
+
+    /// Whether a conversation with this tag is open.
+    #[inline]
+    fn has_tag(&self, tag: u32) -> bool {
+        self.tcp.has_tag(tag) || self.quic.has_tag(tag)
     }
 }
 
@@ -116,20 +127,28 @@ pub struct Worker {
     filter: Option<Filter>,
 }
 
-/// Decides what becomes of a hostname.
+/// Reads packets: what is kept for it from one to the next is memory only.
 #[derive(Debug)]
 struct Judge {
+    names: Names,
+    quic: quic::Scratch,
+}
+
+/// Decides what becomes of hostnames.
+#[derive(Debug)]
+struct Names {
     lists: Arc<Lists>,
     /// Carry every hostname, not only those that meet a list.
     every_hostname: bool,
-    name: NameBuf,
+    buffer: NameBuf,
 }
 
 impl Worker {
     /// A Worker that looks for the names of `lists` in the frames that pass the filter; with `every_hostname` it tells the other
     /// names too.
-    pub const fn new(lists: Arc<Lists>, every_hostname: bool, filter: Option<Filter>) -> Self {
-        Self { judge: Judge { lists, every_hostname, name: NameBuf::new() }, filter }
+    pub fn new(lists: Arc<Lists>, every_hostname: bool, filter: Option<Filter>) -> Self {
+        let names = Names { lists, every_hostname, buffer: NameBuf::new() };
+        Self { judge: Judge { names, quic: quic::Scratch::new() }, filter }
     }
 
     /// Reads a chunk as if nothing came before it.
@@ -154,34 +173,30 @@ impl Worker {
     /// Finishes the conversations that were open before a chunk, which was scanned, and whose frames are numbered from the one after
     /// `frames`. `open` becomes what is open at its end.
     pub fn resume(&mut self, open: &mut Open, frames: u64, chunk: &Chunk, scan: Scan) -> Finished {
-        let Scan { source, mut events, open: later, index, counts } = scan;
-        let tags: FxHashSet<u32> = open.tcp.flows().map(tag).collect();
-        events.retain(|(tag, _)| !tags.contains(tag));
+        let Scan { source, mut events, open: later, mut index, counts } = scan;
+        index.retain(|(tag, ..)| open.has_tag(*tag));
+        let again: FxHashSet<u32> = index.iter().map(|(tag, ..)| *tag).collect();
+        events.retain(|(tag, _)| !again.contains(tag));
         events.iter_mut().for_each(|(_, event)| event.mark.frame += frames);
-        for (tag, place, number) in index {
-            if !tags.contains(&tag) {
-                continue;
-            }
+        for (_, place, number) in index {
             let Some(frame) = chunk.frame_at(place) else { continue };
             let Ok(packet) = decode::packet(frame.link, frame.bytes, frame.wire_len) else { continue };
             let mark = Mark { source, frame: frames + u64::from(number), at: frame.at };
             // What a frame says for itself the scan has counted.
             self.judge.packet(open, &packet, mark, &mut Counts::default(), &mut events);
         }
-        let judge = &mut self.judge;
-        open.tcp.absorb(later.tcp, frames, |flow| tags.contains(&tag(flow)), &mut |flow, mark, said| {
-            judge.said(flow, mark, &said, &mut events);
-        });
+        self.judge.absorb(open, later, frames, &again, &mut events);
         finished(source, events, counts)
     }
 
     /// Tells what conversations say that are still open at the end of a capture, and how many were given up before because a
     /// limit was reached.
     pub fn finish(&mut self, open: Open) -> (Finished, u64) {
-        let evicted = open.tcp.evicted();
+        let evicted = open.evicted();
         let mut events = Vec::new();
-        let judge = &mut self.judge;
-        open.tcp.finish(&mut |flow, mark, said| judge.said(flow, mark, &said, &mut events));
+        let Judge { names, quic } = &mut self.judge;
+        open.tcp.finish(&mut |flow, mark, said| names.said(flow, mark, &said, &mut events));
+        open.quic.finish(quic, &mut |flow, mark, hello| names.quic(flow, mark, &hello, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
         (finished(source, events, Counts::default()), evicted)
     }
@@ -229,6 +244,7 @@ impl Judge {
         counts: &mut Counts,
         events: &mut Vec<(u32, Event)>,
     ) -> Option<u32> {
+        let Self { names, quic } = self;
         match &packet.transport {
             Transport::Tcp(segment) => {
                 const CONTROL: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
@@ -237,16 +253,23 @@ impl Judge {
                 }
                 let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
                 open.tcp.segment(flow, segment, mark, &mut |flow, mark, said| {
-                    self.said(flow, mark, &said, events)
+                    names.said(flow, mark, &said, events)
                 });
-                Some(tag(&flow))
+                Some(flow.tag())
             }
             Transport::Udp(datagram) => {
-                if is_dns(datagram.src_port) || is_dns(datagram.dst_port) {
-                    let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
-                    self.dns(flow, datagram.payload, mark, counts, events);
+                let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
+                if dns::is_port(datagram.dst_port) || dns::is_port(datagram.src_port) {
+                    names.datagram(flow, datagram.payload, mark, counts, events);
+                    None
+                } else if quic::begins(datagram.payload) {
+                    let tell: initials::Tell<'_> =
+                        &mut |flow, mark, hello| names.quic(flow, mark, &hello, events);
+                    open.quic.datagram(flow, datagram.payload, mark, quic, tell);
+                    Some(flow.tag())
+                } else {
+                    None
                 }
-                None
             }
             Transport::Fragment(_) => {
                 counts.fragments += 1;
@@ -256,8 +279,25 @@ impl Judge {
         }
     }
 
+    fn absorb(
+        &mut self,
+        open: &mut Open,
+        later: Open,
+        frames: u64,
+        again: &FxHashSet<u32>,
+        events: &mut Vec<(u32, Event)>,
+    ) {
+        let Self { names, quic } = self;
+        open.tcp
+            .absorb(later.tcp, frames, again, &mut |flow, mark, said| names.said(flow, mark, &said, events));
+        let tell: initials::Tell<'_> = &mut |flow, mark, hello| names.quic(flow, mark, &hello, events);
+        open.quic.absorb(later.quic, frames, again, quic, tell);
+    }
+}
+
+impl Names {
     /// A DNS message in a datagram speaks for itself.
-    fn dns(
+    fn datagram(
         &mut self,
         flow: Flow,
         payload: &[u8],
@@ -265,59 +305,133 @@ impl Judge {
         counts: &mut Counts,
         events: &mut Vec<(u32, Event)>,
     ) {
-        let Ok(message) = dns::Message::parse(payload) else {
-            counts.dns_malformed += 1;
-            return;
-        };
-        if message.is_response() {
-            return;
-        }
-        let Self { lists, every_hostname, name } = self;
-        let read = message.questions(name, |name, qtype, qclass| {
-            let detail = || Detail::Dns { qtype: qtype.0, qclass: qclass.0 };
-            match sight(lists, *every_hostname, name, flow, mark, SeenIn::DnsQuery, detail) {
+        let read = self.dns(payload, |this, name, detail| {
+            match this.sight(name, flow, mark, SeenIn::DnsQuery, detail) {
                 Some(what) => events.push((0, Event { mark, what })),
                 None => counts.name(SeenIn::DnsQuery),
             }
         });
-        counts.dns_malformed += u64::from(read.is_err());
+        counts.dns_malformed += u64::from(!read);
+    }
+
+    /// Gives the questions of a query. Says whether the message could be read to the end of its questions.
+    fn dns(&mut self, message: &[u8], mut each: impl FnMut(&Self, &str, &dyn Fn() -> Detail)) -> bool {
+        let Ok(message) = dns::Message::parse(message) else { return false };
+        if message.is_response() {
+            return true;
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = message.questions(&mut buffer, |name, qtype, qclass| {
+            each(self, name, &|| Detail::Dns { qtype: qtype.0, qclass: qclass.0 });
+        });
+        self.buffer = buffer;
+        read.is_ok()
     }
 
     fn said(&mut self, flow: Flow, mark: Mark, said: &Said<'_>, events: &mut Vec<(u32, Event)>) {
-        let what = match said.name() {
-            None => What::Nameless,
-            Some(bytes) => match self.name.set_dotted(bytes) {
-                Err(_) => What::NoHostname,
-                Ok(()) => {
-                    let name = self.name.as_str();
-                    sight(&self.lists, self.every_hostname, name, flow, mark, SeenIn::TlsSni, || Detail::Tls)
-                        .unwrap_or(What::Counted(SeenIn::TlsSni))
+        let mut tell = |what| events.push((flow.tag(), Event { mark, what }));
+        match said {
+            Said::Hello(hello) => tell(self.hello(hello, Over::Tcp, flow, mark)),
+            Said::Http(request) => {
+                let seen_in = if request.is_connect() { SeenIn::HttpConnect } else { SeenIn::HttpHost };
+                // A proxy goes by the target, the server behind it by the header: where they differ, both are told.
+                let host = request
+                    .host
+                    .filter(|host| request.authority.is_none_or(|target| target.host != host.host));
+                for server in request.authority.into_iter().chain(host) {
+                    tell(self.name(server.host, flow, mark, seen_in, &|| Detail::Port(server.port)));
                 }
-            },
-        };
-        events.push((tag(&flow), Event { mark, what }));
+            }
+            Said::Dns(message) => {
+                let whole = self.dns(message, |this, name, detail| {
+                    let what = this.sight(name, flow, mark, SeenIn::DnsQuery, detail);
+                    events.push((
+                        flow.tag(),
+                        Event { mark, what: what.unwrap_or(What::Counted(SeenIn::DnsQuery)) },
+                    ));
+                });
+                if !whole {
+                    events.push((flow.tag(), Event { mark, what: What::MalformedDns }));
+                }
+            }
+            Said::Socks(request) => {
+                if let socks::Destination::Name(name) = request.destination {
+                    tell(self.name(name, flow, mark, SeenIn::Socks, &|| Detail::Port(Some(request.port))));
+                }
+            }
+        }
     }
-}
 
-/// What becomes of a hostname: nothing if it meets no list and need not be told.
-#[inline]
-fn sight(
-    lists: &Lists,
-    every_hostname: bool,
-    name: &str,
-    flow: Flow,
-    mark: Mark,
-    seen_in: SeenIn,
-    detail: impl FnOnce() -> Detail,
-) -> Option<What> {
-    let entry = lists.lookup(name).cloned();
-    if entry.is_none() && !every_hostname {
-        return None;
+    fn quic(&mut self, flow: Flow, mark: Mark, hello: &quic::Hello<'_>, events: &mut Vec<(u32, Event)>) {
+        let what = match hello.handshake {
+            quic::Handshake::Tls => match tls::handshake(hello.bytes) {
+                Progress::Found(hello) => Some(hello),
+                _ => tls::handshake_prefix(hello.bytes),
+            }
+            .map(|hello| self.hello(&hello, Over::Quic, flow, mark)),
+            quic::Handshake::Google => Some(match quic::gquic::server_name(hello.bytes) {
+                Some(name) => self.name(name, flow, mark, SeenIn::QuicSni, &|| Detail::Nothing),
+                None => What::Nameless,
+            }),
+        };
+        if let Some(what) = what {
+            events.push((flow.tag(), Event { mark, what }));
+        }
     }
-    let Mark { source, frame, at } = mark;
-    let hostname = Hostname::from_canonical(name);
-    let observation = Observation { at, source, frame, flow, hostname, seen_in, detail: detail() };
-    Some(What::Hostname(Box::new(Sighting { observation, entry })))
+
+    fn hello(&mut self, hello: &tls::ClientHello<'_>, over: Over, flow: Flow, mark: Mark) -> What {
+        let seen_in = match over {
+            Over::Tcp => SeenIn::TlsSni,
+            Over::Quic => SeenIn::QuicSni,
+            Over::Dtls => SeenIn::DtlsSni,
+        };
+        match hello.server_name() {
+            Some(name) => {
+                self.name(name, flow, mark, seen_in, &|| Detail::Hello(Box::new(hello.facts(over))))
+            }
+            None => What::Nameless,
+        }
+    }
+
+    /// What becomes of a name as it stands in a message.
+    fn name(
+        &mut self,
+        name: &[u8],
+        flow: Flow,
+        mark: Mark,
+        seen_in: SeenIn,
+        detail: &dyn Fn() -> Detail,
+    ) -> What {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let what = match buffer.set_dotted(name) {
+            Ok(()) => {
+                self.sight(buffer.as_str(), flow, mark, seen_in, detail).unwrap_or(What::Counted(seen_in))
+            }
+            Err(_) => What::NoHostname,
+        };
+        self.buffer = buffer;
+        what
+    }
+
+    /// What becomes of a hostname: nothing if it meets no list and need not be told.
+    #[inline]
+    fn sight(
+        &self,
+        name: &str,
+        flow: Flow,
+        mark: Mark,
+        seen_in: SeenIn,
+        detail: &dyn Fn() -> Detail,
+    ) -> Option<What> {
+        let entry = self.lists.lookup(name).cloned();
+        if entry.is_none() && !self.every_hostname {
+            return None;
+        }
+        let Mark { source, frame, at } = mark;
+        let hostname = Hostname::from_canonical(name);
+        let observation = Observation { at, source, frame, flow, hostname, seen_in, detail: detail() };
+        Some(What::Hostname(Box::new(Sighting { observation, entry })))
+    }
 }
 
 /// Puts the events of a chunk into the order of the frames, and counts them.
@@ -333,15 +447,11 @@ fn finished(source: u32, events: Vec<(u32, Event)>, mut counts: Counts) -> Finis
             What::Counted(seen_in) => counts.name(*seen_in),
             What::Nameless => counts.nameless += 1,
             What::NoHostname => counts.no_hostname += 1,
+            What::MalformedDns => counts.dns_malformed += 1,
         }
     }
     events.retain(|event| matches!(event.what, What::Hostname(_)));
     Finished { source, events, counts }
-}
-
-#[inline]
-const fn is_dns(port: u16) -> bool {
-    matches!(port, 53 | 5353 | 5355)
 }
 
 #[inline]
@@ -351,13 +461,4 @@ const fn flow(packet: &Packet<'_>, src_port: u16, dst_port: u16, protocol: Proto
         dst: Endpoint { ip: packet.dst, port: dst_port },
         protocol,
     }
-}
-
-/// The tag of a conversation: equal for both directions, never nought.
-#[inline]
-fn tag(flow: &Flow) -> u32 {
-    let ends = flow.src.fold().wrapping_add(flow.dst.fold()).wrapping_add(u64::from(flow.protocol.0));
-    // A multiplication moves what differs in low bits up; the upper half is the tag.
-    let mixed = (ends ^ (ends >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((mixed >> 32) as u32).max(1)
 }

@@ -13,10 +13,11 @@ const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "ori
 const SHARED: [&str; 2] = ["hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
-const PLUMBING: [(&str, &[&str]); 16] = [
+const PLUMBING: [(&str, &[&str]); 17] = [
     ("stats", &[]),
     ("conversations", &[]),
-    ("worker", &["conversations", "stats"]),
+    ("initials", &["conversations"]),
+    ("worker", &["conversations", "initials", "stats"]),
     ("merge", &["stats", "worker"]),
     ("correlator", &[]),
     ("cli", &[]),
@@ -46,7 +47,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Where purity is promised.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "decode",
     "flow",
     "inspect",
@@ -54,6 +55,7 @@ const PURE: [&str; 11] = [
     "originator",
     "rules",
     "conversations",
+    "initials",
     "correlator",
     "merge",
     "stats",

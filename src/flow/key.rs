@@ -70,6 +70,15 @@ impl Flow {
         Self { src: self.dst, dst: self.src, protocol: self.protocol }
     }
 
+    /// 32 bits by which a conversation is known: equal for both directions, never nought. Two conversations may have one tag.
+    #[inline]
+    pub fn tag(&self) -> u32 {
+        let ends = self.src.fold().wrapping_add(self.dst.fold()).wrapping_add(u64::from(self.protocol.0));
+        // A multiplication moves what differs in low bits up; the upper half is the tag.
+        let mixed = (ends ^ (ends >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 32) as u32).max(1)
+    }
+
     /// The conversation, in which both directions are equal.
     #[inline]
     pub fn key(self) -> FlowKey {

@@ -5,6 +5,8 @@
 
 mod assembly;
 mod key;
+mod table;
 
 pub use assembly::{Assembly, Insertion};
-pub use key::{Endpoint, Flow, FlowKey, Protocol};
+pub use key::{CommunityId, Endpoint, Flow, FlowKey, Protocol};
+pub use table::Table;

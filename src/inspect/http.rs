@@ -167,6 +167,15 @@ pub fn request(stream: &[u8]) -> Progress<Request<'_>> {
     }
 }
 
+/// What the whole lines of a head say that will never be complete.
+pub fn request_prefix(stream: &[u8]) -> Option<Request<'_>> {
+    if begins(stream) != Begins::Yes {
+        return None;
+    }
+    let stream = stream.get(..MAX_HEAD).unwrap_or(stream);
+    read(stream.get(..=memrchr(b'\n', stream)?)?)
+}
+
 /// Behind the first empty line. A line ends with LF, and CR before it is left out (RFC 9112 section 2.2).
 fn head_end(stream: &[u8]) -> Option<usize> {
     let crlf = memmem::find(stream, b"\n\r\n").map(|at| at + 3);

@@ -9,11 +9,11 @@
 pub mod dns;
 pub mod http;
 pub mod proxy;
+pub mod quic;
 pub mod socks;
 pub mod stream;
 pub mod tls;
 
-pub mod quic;
 #[cfg(test)]
 mod testing;
 

@@ -60,8 +60,13 @@ pub fn observations(path: &Path) -> Vec<Observation> {
     replay(&[path.to_owned()], 1, CHUNK_BYTES).observations
 }
 
-/// Whether a hostname is what Wireshark shows as `shown`: it keeps upper case, and calls the root by name.
+/// Whether a hostname is what Wireshark shows as `shown`: it keeps upper case, calls the root by name, and leaves the port of an HTTP
+/// Host where it is.
 pub fn same_name(hostname: &str, shown: &str) -> bool {
-    let shown = if shown == "<Root>" { "." } else { shown };
+    let shown = match shown.rsplit_once(':') {
+        _ if shown == "<Root>" => ".",
+        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        _ => shown,
+    };
     hostname.eq_ignore_ascii_case(shown.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(shown))
 }
