@@ -7,6 +7,7 @@
 
 mod chunk;
 mod cutter;
+mod end;
 mod find;
 mod order;
 mod pcap;
@@ -22,7 +23,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use chunk::{Chunk, Frames};
-pub use cutter::{Counts, Cutter, Damage, End, Ending};
+pub use cutter::Cutter;
+pub use end::{Counts, Damage, End, Ending};
 pub use pcapng::Interface;
 pub use problem::{Problem, Why};
 

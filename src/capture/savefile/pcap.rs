@@ -1,8 +1,8 @@
 //! The pcap format: one head, then records of 16 bytes and a frame
 //! (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap>, sections 4 and 5).
 
-use super::Damage;
 use super::cutter::{Marks, Stop};
+use super::end::Damage;
 use super::order::Order;
 use crate::capture::{Frame, LinkType, Timestamp};
 use crate::reader::{Reader, Short};

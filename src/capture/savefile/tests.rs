@@ -24,7 +24,7 @@ fn read(bytes: &[u8], chunk_bytes: usize) -> Result<(Vec<Seen>, End, Counts), Wh
     let mut latest = None;
     while let Some(chunk) = cutter.next(buffer) {
         assert!(chunk.size() > 0);
-        assert_eq!(chunk.offset(), offset.unwrap_or(chunk.offset()), "chunks adjoin");
+        assert_eq!(chunk.offset(), offset.unwrap_or_else(|| chunk.offset()), "chunks adjoin");
         assert_eq!(chunk.frames_before(), frames.len() as u64);
         assert_eq!(chunk.frames().count(), chunk.len() as usize);
         assert_eq!(chunk.first_at(), chunk.frames().next().map(|(_, frame)| frame.at));
@@ -286,12 +286,10 @@ fn everything_before_a_cut_of_the_compressed_file_is_used() {
 
 #[test]
 fn a_changed_byte_is_no_catastrophe() {
-    for (original, step) in
-        [(small_pcap(), 2), (small_pcapng(), 2), (gzip(&small_pcap()), 50), (zstd(&small_pcap()), 50)]
-    {
+    for original in [small_pcap(), small_pcapng(), gzip(&small_pcap()), zstd(&small_pcap())] {
         let mut bytes = original.clone();
         for index in 0..bytes.len() {
-            for change in (1..=255_u8).step_by(step) {
+            for change in [0x01, 0x02, 0x08, 0x10, 0x40, 0x80, 0xff] {
                 bytes[index] = original[index] ^ change;
                 if let (Ok((small, end, _)), Ok((large, same, _))) = (read(&bytes, 1), read(&bytes, LARGE)) {
                     assert_eq!((small, end), (large, same), "byte {index} changed by {change:#x}");
