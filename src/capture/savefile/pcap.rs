@@ -69,15 +69,9 @@ impl Head {
 
     #[inline]
     fn record(&self, reader: &mut Reader<'_>) -> Result<Record, Short> {
-        let head: [u8; 16] = reader.array()?;
-        reader.skip(self.record_head - head.len())?;
-        let mut fields = Reader::new(&head);
-        Ok(Record {
-            seconds: self.order.u32(&mut fields)?,
-            fraction: self.order.u32(&mut fields)?,
-            captured: self.order.u32(&mut fields)?,
-            wire_len: self.order.u32(&mut fields)?,
-        })
+        let [seconds, fraction, captured, wire_len] = self.order.words(reader.array()?);
+        reader.skip(self.record_head - 16)?;
+        Ok(Record { seconds, fraction, captured, wire_len })
     }
 
     #[inline]

@@ -31,11 +31,11 @@ pub(super) struct Block<'a> {
 
 impl<'a> Block<'a> {
     /// The block at the head of `rest`, and the bytes after it.
+    #[inline]
     pub(super) fn read(order: Order, rest: &'a [u8]) -> Result<(Self, &'a [u8]), Stop> {
         let mut reader = Reader::new(rest);
         let more = |needed| move |_: Short| Stop::More(needed);
-        let kind = order.u32(&mut reader).map_err(more(BLOCK_FRAME))?;
-        let length = order.u32(&mut reader).map_err(more(BLOCK_FRAME))?;
+        let [kind, length] = order.pair(reader.array().map_err(more(BLOCK_FRAME))?);
         if length > MAX_BLOCK || (length as usize) < BLOCK_FRAME {
             return Err(Stop::Damaged(Damage::BlockLength(length)));
         }
@@ -75,10 +75,7 @@ impl<'a> Block<'a> {
             }
             _ => return None,
         };
-        let high = order.u32(&mut reader).ok()?;
-        let low = order.u32(&mut reader).ok()?;
-        let captured = order.u32(&mut reader).ok()?;
-        let wire_len = order.u32(&mut reader).ok()?;
+        let [high, low, captured, wire_len] = order.words(reader.array().ok()?);
         let ticks = u64::from(high) << 32 | u64::from(low);
         Some(Packet { interface, ticks: Some(ticks), captured, wire_len, rest: reader.rest() })
     }

@@ -41,6 +41,7 @@ pub(super) struct Section {
 impl Section {
     /// The first frame at or after the head of `rest`, with how many bytes before it were passed over, and the bytes
     /// after it.
+    #[inline]
     pub(super) fn split<'a>(&self, mut rest: &'a [u8]) -> Option<(usize, Frame<'a>, &'a [u8])> {
         let mut passed = 0;
         loop {
@@ -61,6 +62,7 @@ impl Section {
         self.interfaces.get(block.packet(self.order)?.interface as usize)
     }
 
+    #[inline]
     fn frame<'a>(&self, packet: &Packet<'a>) -> Option<Frame<'a>> {
         let interface = self.interfaces.get(packet.interface as usize)?;
         let bytes = packet.data(interface)?;
