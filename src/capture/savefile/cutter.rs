@@ -105,10 +105,11 @@ impl Cutter {
             Format::Pcapng(pcapng::Walk::new())
         } else if head.is_empty() && failure.is_none() {
             return Err(Why::Empty);
+        } else if failure.is_some() {
+            return Err(Why::Compression);
         } else {
             let first = head.get(..16).unwrap_or(head).to_vec();
-            let damaged = failure.is_some().then_some("a compressed file that is damaged or cut short");
-            return Err(Why::NotCapture { looks_like: damaged.or_else(|| looks_like(&first)), first });
+            return Err(Why::NotCapture { looks_like: looks_like(&first), first });
         };
         let chunk_bytes = chunk_bytes.clamp(1, MAX_CHUNK);
         let bytes = got as u64;

@@ -20,6 +20,8 @@ pub enum Why {
     Io(io::Error),
     /// It holds nothing at all.
     Empty,
+    /// It is compressed, and cut short or damaged before its first bytes: what was in it cannot be told.
+    Compression,
     /// It is no capture file.
     NotCapture {
         /// Its first bytes (at most 16), decompressed when it is compressed.
@@ -66,6 +68,7 @@ impl fmt::Display for Problem {
         match &self.why {
             Why::Io(error) => write!(f, "{error}"),
             Why::Empty => write!(f, "is empty"),
+            Why::Compression => write!(f, "is a compressed file, damaged or cut short at its start"),
             Why::NotCapture { first, looks_like } => {
                 write!(f, "is no capture file")?;
                 for (index, byte) in first.iter().enumerate() {
@@ -107,8 +110,8 @@ pub(super) fn looks_like(first: &[u8]) -> Option<&'static str> {
         (b"\x04\x22\x4d\x18", "an lz4 file; decompress it first"),
         (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
         (b"PK\x03\x04", "a zip archive; unpack it first"),
-        (b"\x1f\x8b", "a gzip file inside a compressed one, or a damaged one"),
-        (b"\x28\xb5\x2f\xfd", "a zstd file inside a compressed one, or a damaged one"),
+        (b"\x1f\x8b", "a gzip file inside a compressed one"),
+        (b"\x28\xb5\x2f\xfd", "a zstd file inside a compressed one"),
         (b"\x7fELF", "a program"),
         (b"MZ", "a Windows program"),
         (b"ElfFile\0", "a Windows event log; it belongs to --feed"),

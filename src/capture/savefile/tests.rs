@@ -374,6 +374,22 @@ fn a_promised_length_takes_no_memory() {
 }
 
 #[test]
+fn a_compressed_file_that_gives_nothing_is_no_other_kind_of_file() {
+    for compressed in [gzip(&small_pcap()), zstd(&small_pcap())] {
+        for cut in 4..20 {
+            match read(&compressed[..cut], LARGE) {
+                Err(Why::Compression) => {}
+                Ok((frames, end, _)) => assert!(frames.is_empty() && !end.how.is_whole(), "cut at {cut}"),
+                Err(why) => panic!("cut at {cut}: {why:?}"),
+            }
+        }
+    }
+    for twice in [gzip(&gzip(&small_pcap())), zstd(&gzip(&small_pcap()))] {
+        assert!(matches!(read(&twice, LARGE), Err(Why::NotCapture { looks_like: Some(_), .. })));
+    }
+}
+
+#[test]
 fn a_read_that_fails_ends_the_file_with_its_reason() {
     struct Failing(Cursor<Vec<u8>>);
     impl Read for Failing {

@@ -30,8 +30,18 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// The block at the head of `rest`, and the bytes after it.
+    /// The block at the head of `rest`, which was read before and found whole.
     #[inline]
+    pub(super) fn again(order: Order, rest: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let mut reader = Reader::new(rest);
+        let [kind, length] = order.pair(reader.array().ok()?);
+        let length = length as usize;
+        let body = reader.take(length.checked_sub(BLOCK_FRAME)?).ok()?;
+        reader.skip(4).ok()?;
+        Some((Self { kind, body, length }, reader.rest()))
+    }
+
+    /// The block at the head of `rest`, and the bytes after it.
     pub(super) fn read(order: Order, rest: &'a [u8]) -> Result<(Self, &'a [u8]), Stop> {
         let mut reader = Reader::new(rest);
         let more = |needed| move |_: Short| Stop::More(needed);
@@ -93,6 +103,7 @@ pub(super) struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
+    #[inline]
     pub(super) fn data(&self, interface: &Interface) -> Option<&'a [u8]> {
         let mut reader = Reader::new(self.rest);
         if self.ticks.is_some() {

@@ -45,7 +45,7 @@ impl Section {
     pub(super) fn split<'a>(&self, mut rest: &'a [u8]) -> Option<(usize, Frame<'a>, &'a [u8])> {
         let mut passed = 0;
         loop {
-            let (block, after) = Block::read(self.order, rest).ok()?;
+            let (block, after) = Block::again(self.order, rest)?;
             if let Some(packet) = block.packet(self.order)
                 && let Some(frame) = self.frame(&packet)
             {
@@ -58,7 +58,7 @@ impl Section {
 
     /// The interface of the packet at the head of `rest`.
     pub(super) fn interface(&self, rest: &[u8]) -> Option<&Interface> {
-        let (block, _) = Block::read(self.order, rest).ok()?;
+        let (block, _) = Block::again(self.order, rest)?;
         self.interfaces.get(block.packet(self.order)?.interface as usize)
     }
 
