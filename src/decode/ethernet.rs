@@ -36,6 +36,10 @@ pub(super) mod ether_type {
     pub(crate) const VLAN_PROVIDER: u16 = 0x88a8;
     /// ERSPAN types I and II.
     pub(crate) const ERSPAN: u16 = 0x88be;
+    /// Cisco metadata.
+    pub(crate) const CISCO_METADATA: u16 = 0x8909;
+    /// Network service header.
+    pub(crate) const NSH: u16 = 0x894f;
     /// 802.1ah, the backbone's tag.
     pub(crate) const PROVIDER_BACKBONE: u16 = 0x88e7;
     /// QinQ from before 802.1ad.
@@ -116,6 +120,13 @@ fn untagged<'a>(walk: &mut Walk<'a>, layer: Layer, ether_type: u16) -> Result<Pa
             walk.skip(Layer::ProviderBackbone, 4)?;
             frame(walk)
         }
+        ether_type::CISCO_METADATA => {
+            // Version, length, option, security group tag, and the EtherType that this one stands before.
+            walk.descend(Layer::CiscoMetadata)?;
+            let [_, _, _, _, _, _, high, low] = walk.array(Layer::CiscoMetadata)?;
+            network(walk, Layer::CiscoMetadata, u16::from_be_bytes([high, low]))
+        }
+        ether_type::NSH => nsh(walk),
         ether_type::JUMBO_LLC => llc(walk),
         1..=ether_type::MAX_LENGTH if matches!(layer, Layer::Ethernet | Layer::Vlan) => {
             walk.limit(usize::from(ether_type));
@@ -148,6 +159,33 @@ pub(super) fn llc<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
         [_, _, _, high, low] => {
             Err(Refusal::Unsupported(Layer::Llc, u32::from(u16::from_be_bytes([high, low]))))
         }
+    }
+}
+
+/// A network service header (RFC 8300 section 2.2): its length in words of four bytes, and what follows.
+fn nsh<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
+    walk.descend(Layer::Nsh)?;
+    let start = walk.clone();
+    let [_, length, _, next] = walk.array(Layer::Nsh)?;
+    let length = usize::from(length & 0x3f) * 4;
+    let Some(rest) = length.checked_sub(4) else { return Err(start.malformed(Layer::Nsh, 4, length)) };
+    walk.skip(Layer::Nsh, rest)?;
+    service_protocol(walk, Layer::Nsh, next)
+}
+
+/// Decodes what a protocol number announces that is shared by NSH (RFC 8300 section 2.2) and VXLAN-GPE.
+pub(super) fn service_protocol<'a>(
+    walk: &mut Walk<'a>,
+    layer: Layer,
+    next: u8,
+) -> Result<Packet<'a>, Refusal> {
+    match next {
+        1 => net::ipv4(walk),
+        2 => net::ipv6(walk),
+        3 => frame(walk),
+        4 => nsh(walk),
+        5 => mpls(walk),
+        other => Err(Refusal::Unsupported(layer, u32::from(other))),
     }
 }
 

@@ -5,7 +5,7 @@ use super::net::Ends;
 use super::path::TunnelKind;
 use super::tunnel::inside;
 use super::walk::Walk;
-use super::{Layer, Packet, Refusal, ppp};
+use super::{Layer, Packet, Refusal, ppp, wireless};
 
 /// Bits of the first two bytes.
 const CHECKSUM: u16 = 0x8000;
@@ -51,8 +51,10 @@ fn version_0<'a>(walk: &mut Walk<'a>, ends: Ends, flags: u16, protocol: u16) -> 
             inside(walk, Layer::Erspan, ends.tunnel(TunnelKind::Erspan, 0), ethernet::frame)
         }
         ether_type::ERSPAN | ether_type::ERSPAN_3 => erspan(walk, ends),
-        other => inside(walk, Layer::Gre, ends.tunnel(TunnelKind::Gre, key), |walk| {
-            ethernet::network(walk, Layer::Gre, other)
+        other => inside(walk, Layer::Gre, ends.tunnel(TunnelKind::Gre, key), |walk| match other {
+            // What wireless controllers of Aruba are sent by their access points: 802.11 frames.
+            0x8200..=0x8370 | 0x9000 if other & 0x0f == 0 => wireless::ieee80211(walk, false),
+            other => ethernet::network(walk, Layer::Gre, other),
         }),
     }
 }

@@ -65,6 +65,10 @@ pub enum Layer {
     ProviderBackbone,
     /// IEEE 802.2 logical link control, with SNAP.
     Llc,
+    /// Network service header.
+    Nsh,
+    /// Cisco metadata, which carries security group tags.
+    CiscoMetadata,
     /// An MPLS label stack.
     Mpls,
     /// PPP over Ethernet.
@@ -85,12 +89,16 @@ pub enum Layer {
     EtherIp,
     /// VXLAN.
     Vxlan,
+    /// VXLAN with other protocols than Ethernet.
+    VxlanGpe,
     /// Geneve.
     Geneve,
     /// GTP-U.
     GtpU,
     /// Teredo.
     Teredo,
+    /// AYIYA.
+    Ayiya,
     /// L2TP version 2.
     L2tp,
 }
@@ -115,6 +123,8 @@ impl Layer {
             Self::Udp => "udp",
             Self::ProviderBackbone => "802.1ah",
             Self::Llc => "llc",
+            Self::Nsh => "nsh",
+            Self::CiscoMetadata => "cisco metadata",
             Self::Mpls => "mpls",
             Self::Pppoe => "pppoe",
             Self::Ppp => "ppp",
@@ -125,9 +135,11 @@ impl Layer {
             Self::Erspan => "erspan",
             Self::EtherIp => "etherip",
             Self::Vxlan => "vxlan",
+            Self::VxlanGpe => "vxlan-gpe",
             Self::Geneve => "geneve",
             Self::GtpU => "gtp-u",
             Self::Teredo => "teredo",
+            Self::Ayiya => "ayiya",
             Self::L2tp => "l2tp",
         }
     }

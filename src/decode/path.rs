@@ -77,12 +77,16 @@ pub enum TunnelKind {
     Erspan,
     /// VXLAN (RFC 7348): the network identifier.
     Vxlan,
+    /// VXLAN with other protocols than Ethernet (draft-ietf-nvo3-vxlan-gpe): the network identifier.
+    VxlanGpe,
     /// Geneve (RFC 8926): the network identifier.
     Geneve,
     /// GTP-U (3GPP TS 29.281): the tunnel endpoint identifier.
     GtpU,
     /// Teredo (RFC 4380).
     Teredo,
+    /// AYIYA (draft-massar-v6ops-ayiya).
+    Ayiya,
     /// L2TP version 2 (RFC 2661): the tunnel in the upper half, the session in the lower.
     L2tp,
     /// IPv4 in IPv4 (RFC 2003), IPv6 in IPv6 (RFC 2473).
@@ -105,9 +109,11 @@ impl TunnelKind {
             Self::Pptp => "pptp",
             Self::Erspan => "erspan",
             Self::Vxlan => "vxlan",
+            Self::VxlanGpe => "vxlan-gpe",
             Self::Geneve => "geneve",
             Self::GtpU => "gtp-u",
             Self::Teredo => "teredo",
+            Self::Ayiya => "ayiya",
             Self::L2tp => "l2tp",
             Self::IpInIp => "ipip",
             Self::SixInFour => "6in4",

@@ -63,7 +63,7 @@ fn segment<'a>(walk: &Walk<'a>, header: &TcpHeaderSlice<'_>) -> Segment<'a> {
     }
 }
 
-/// Decodes the tunnel that a datagram's port announces, or else gives the datagram. Limits on nesting hold: who nests
+/// Decodes the tunnel that a datagram's port announces, or else gives the datagram. The limit on nesting holds: what nests
 /// that deep was understood all the way.
 #[cold]
 fn guess<'a>(walk: &mut Walk<'a>, ip: &impl Between, datagram: Datagram<'a>) -> Result<Packet<'a>, Refusal> {
@@ -71,6 +71,7 @@ fn guess<'a>(walk: &mut Walk<'a>, ip: &impl Between, datagram: Datagram<'a>) -> 
     let Some(layer) = tunnel::by_port(datagram.src_port, datagram.dst_port) else { return Ok(packet) };
     match tunnel::datagram(walk, ip.ends(), layer) {
         Err(Refusal::Malformed(_)) => packet.path.unopened = Some(layer),
+        Err(Refusal::TooDeep(_)) if !walk.is_deepest() => packet.path.unopened = Some(layer),
         Err(Refusal::Unsupported(..)) => {}
         decided => return decided,
     }

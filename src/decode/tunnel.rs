@@ -13,8 +13,12 @@ mod port {
     pub(super) const L2TP: u16 = 1701;
     pub(super) const GTP_U: u16 = 2152;
     pub(super) const TEREDO: u16 = 3544;
+    pub(super) const GRE: u16 = 4754;
     pub(super) const VXLAN: u16 = 4789;
+    pub(super) const VXLAN_GPE: u16 = 4790;
+    pub(super) const AYIYA: u16 = 5072;
     pub(super) const GENEVE: u16 = 6081;
+    pub(super) const MPLS: u16 = 6635;
     /// VXLAN before it had a number of its own; Linux still begins with it.
     pub(super) const VXLAN_LINUX: u16 = 8472;
 }
@@ -60,26 +64,36 @@ pub(super) fn by_protocol<'a>(
     })
 }
 
-/// Whether a datagram may be a tunnel's, by its ports. Every datagram is asked, so this does not branch.
+/// Whether a datagram may be a tunnel's, by its ports. Every datagram is asked, so this neither branches nor is exact:
+/// [`by_port`] is.
 #[inline(always)]
 pub(super) const fn has_port(src: u16, dst: u16) -> bool {
-    (dst == port::VXLAN)
+    /// From the first to the last of a group of ports that lie close together.
+    const GROUP: u16 = port::VXLAN_GPE - port::GRE;
+    (dst.wrapping_sub(port::GRE) <= GROUP)
         | (dst == port::VXLAN_LINUX)
         | (dst == port::GENEVE)
         | (dst == port::GTP_U)
+        | (dst == port::MPLS)
+        | (dst == port::AYIYA)
+        | (src == port::AYIYA)
         | (dst == port::TEREDO)
         | (src == port::TEREDO)
         | (dst == port::L2TP)
         | (src == port::L2TP)
 }
 
-/// Which tunnel that is. Datagrams of VXLAN, Geneve and GTP-U come from any port, so that only the destination means
-/// something; servers of Teredo and L2TP answer from theirs.
+/// Which tunnel that is. Most come from any port, so that only the destination means something; servers of Teredo,
+/// AYIYA and L2TP answer from theirs.
 pub(super) const fn by_port(src: u16, dst: u16) -> Option<Layer> {
     match (src, dst) {
         (_, port::VXLAN | port::VXLAN_LINUX) => Some(Layer::Vxlan),
+        (_, port::VXLAN_GPE) => Some(Layer::VxlanGpe),
         (_, port::GENEVE) => Some(Layer::Geneve),
         (_, port::GTP_U) => Some(Layer::GtpU),
+        (_, port::GRE) => Some(Layer::Gre),
+        (_, port::MPLS) => Some(Layer::Mpls),
+        (port::AYIYA, _) | (_, port::AYIYA) => Some(Layer::Ayiya),
         (port::TEREDO, _) | (_, port::TEREDO) => Some(Layer::Teredo),
         (port::L2TP, _) | (_, port::L2TP) => Some(Layer::L2tp),
         _ => None,
@@ -91,10 +105,15 @@ pub(super) const fn by_port(src: u16, dst: u16) -> Option<Layer> {
 pub(super) fn datagram<'a>(walk: &mut Walk<'a>, ends: Ends, layer: Layer) -> Result<Packet<'a>, Refusal> {
     match layer {
         Layer::Vxlan => vxlan(walk, ends),
+        Layer::VxlanGpe => vxlan_gpe(walk, ends),
         Layer::Geneve => geneve(walk, ends),
         Layer::GtpU => gtp_u(walk, ends),
         Layer::Teredo => teredo(walk, ends),
         Layer::L2tp => l2tp(walk, ends),
+        Layer::Ayiya => ayiya(walk, ends),
+        // RFC 8086 and RFC 7510: as over IP, with ports for the sake of load balancing.
+        Layer::Gre => gre::gre(walk, ends),
+        Layer::Mpls => inside(walk, Layer::Mpls, ends.tunnel(TunnelKind::MplsInIp, 0), ethernet::mpls),
         other => Err(Refusal::Unsupported(other, 0)),
     }
 }
@@ -109,6 +128,16 @@ fn vxlan<'a>(walk: &mut Walk<'a>, ends: Ends) -> Result<Packet<'a>, Refusal> {
     }
     let tunnel = ends.tunnel(TunnelKind::Vxlan, u32::from_be_bytes([0, a, b, c]));
     inside(walk, Layer::Vxlan, tunnel, ethernet::frame)
+}
+
+/// draft-ietf-nvo3-vxlan-gpe section 3: as VXLAN, with a protocol where that has reserved bytes.
+fn vxlan_gpe<'a>(walk: &mut Walk<'a>, ends: Ends) -> Result<Packet<'a>, Refusal> {
+    /// The identifier is valid.
+    const VALID: u8 = 0x08;
+    let [flags, _, _, next, a, b, c, _] = walk.array(Layer::VxlanGpe)?;
+    let id = if flags & VALID == 0 { 0 } else { u32::from_be_bytes([0, a, b, c]) };
+    let tunnel = ends.tunnel(TunnelKind::VxlanGpe, id);
+    inside(walk, Layer::VxlanGpe, tunnel, |walk| ethernet::service_protocol(walk, Layer::VxlanGpe, next))
 }
 
 /// RFC 8926 section 3.4: version and length of the options, flags, an EtherType, the network identifier, a reserved byte.
@@ -168,6 +197,24 @@ fn teredo<'a>(walk: &mut Walk<'a>, ends: Ends) -> Result<Packet<'a>, Refusal> {
         walk.skip(Layer::Teredo, 8)?;
     }
     inside(walk, Layer::Teredo, ends.tunnel(TunnelKind::Teredo, 0), net::ipv6)
+}
+
+/// draft-massar-v6ops-ayiya-02 section 3: lengths of identity and signature, an operation, the next header, a time.
+fn ayiya<'a>(walk: &mut Walk<'a>, ends: Ends) -> Result<Packet<'a>, Refusal> {
+    /// The operation that forwards a packet.
+    const FORWARD: u8 = 1;
+    let [identity, signature, operation, next, _, _, _, _] = walk.array(Layer::Ayiya)?;
+    if operation & 0x0f != FORWARD {
+        return Err(Refusal::Unsupported(Layer::Ayiya, u32::from(operation & 0x0f)));
+    }
+    // The identity's length is a power of two; the signature's counts words of four bytes.
+    walk.skip(Layer::Ayiya, (1 << (identity >> 4)) + usize::from(signature >> 4) * 4)?;
+    let tunnel = ends.tunnel(TunnelKind::Ayiya, 0);
+    match next {
+        protocol::IPV4 => inside(walk, Layer::Ayiya, tunnel, net::ipv4),
+        protocol::IPV6 => inside(walk, Layer::Ayiya, tunnel, net::ipv6),
+        other => Err(Refusal::Unsupported(Layer::Ayiya, u32::from(other))),
+    }
 }
 
 /// RFC 2661 section 3.1: flags, and what they say of length, tunnel, session, sequence and offset; PPP follows.

@@ -39,11 +39,16 @@ impl<'a> Walk<'a> {
     /// Counts one wrapping, of `layer`.
     #[inline]
     pub(super) const fn descend(&mut self, layer: Layer) -> Result<(), Refusal> {
-        if self.depth >= MAX_DEPTH {
+        if self.is_deepest() {
             return Err(Refusal::TooDeep(layer));
         }
         self.depth += 1;
         Ok(())
+    }
+
+    /// Whether no further wrapping would be allowed.
+    pub(super) const fn is_deepest(&self) -> bool {
+        self.depth >= MAX_DEPTH
     }
 
     /// What was captured of the rest.

@@ -64,6 +64,26 @@ enum Wrapping {
         port: u16,
         id: u32,
     },
+    VxlanGpe {
+        outer: Outer,
+        id: u32,
+    },
+    GreInUdp {
+        outer: Outer,
+    },
+    MplsInUdp {
+        outer: Outer,
+    },
+    Ayiya {
+        outer: Outer,
+    },
+    Aruba {
+        outer: Outer,
+    },
+    Nsh {
+        words: u8,
+    },
+    CiscoMetadata,
     Geneve {
         outer: Outer,
         options: u8,
@@ -155,6 +175,18 @@ impl Wrapped {
     /// As an Ethernet frame; one that it is already stays.
     fn framed(self) -> Self {
         if self.ether_type == 0x6558 { self } else { self.wrap(Wrapping::Ethernet) }
+    }
+
+    /// The number by which NSH and VXLAN-GPE announce it; NSH itself counts its own nesting.
+    fn service_protocol(&self) -> Option<u8> {
+        Some(match self.ether_type {
+            0x0800 => 1,
+            0x86dd => 2,
+            0x6558 => 3,
+            0x894f => 4,
+            0x8847 => 5,
+            _ => return None,
+        })
     }
 
     fn becomes(mut self, ether_type: u16, bytes: Vec<u8>) -> Self {
@@ -307,6 +339,56 @@ impl Wrapped {
                 let [_, a, b, c] = id.to_be_bytes();
                 let inner = udp_ports(40_000, port, &join(&[&[0x08, 0, 0, 0, a, b, c, 0], &framed.bytes]));
                 framed.through(TunnelKind::Vxlan, id, outer, 17, &inner)
+            }
+            Wrapping::VxlanGpe { outer, id } => {
+                let Some(next) = self.service_protocol() else { return self };
+                let [_, a, b, c] = id.to_be_bytes();
+                let inner = udp_ports(40_000, 4790, &join(&[&[0x0c, 0, 0, next, a, b, c, 0], &self.bytes]));
+                self.through(TunnelKind::VxlanGpe, id, outer, 17, &inner)
+            }
+            Wrapping::GreInUdp { outer } => {
+                let nested = self.ether_type == 0x6558;
+                let gre = join(&[&[0, 0], &self.ether_type.to_be_bytes(), &self.bytes]);
+                let tunnel = self.through(TunnelKind::Gre, 0, outer, 17, &udp_ports(40_000, 4754, &gre));
+                if nested { tunnel.nested() } else { tunnel }
+            }
+            Wrapping::MplsInUdp { outer } => {
+                let labelled = self.wrap(Wrapping::Mpls { labels: 2, control_word: false });
+                if labelled.ether_type != 0x8847 {
+                    return labelled;
+                }
+                let inner = udp_ports(40_000, 6635, &labelled.bytes);
+                labelled.through(TunnelKind::MplsInIp, 0, outer, 17, &inner)
+            }
+            Wrapping::Ayiya { outer } => {
+                let next = match self.ether_type {
+                    0x0800 => 4,
+                    0x86dd => 41,
+                    _ => return self,
+                };
+                let head = join(&[&[0x44, 0x52, 0x11, next, 1, 2, 3, 4], &[0xaa; 36]]);
+                let inner = udp_ports(5072, 40_000, &join(&[&head, &self.bytes]));
+                self.through(TunnelKind::Ayiya, 0, outer, 17, &inner)
+            }
+            Wrapping::Aruba { outer } => {
+                if self.ether_type == 0x6558 {
+                    return self;
+                }
+                let wireless = ieee80211(0x08, 0x02, &[], &snap(self.ether_type, &self.bytes));
+                let gre = join(&[&[0, 0, 0x82, 0x10], &wireless]);
+                self.through(TunnelKind::Gre, 0, outer, 47, &gre).nested().nested()
+            }
+            Wrapping::Nsh { words } => {
+                let Some(next) = self.service_protocol() else { return self };
+                let context = vec![0xcc; usize::from(words) * 4 - 4];
+                let bytes = join(&[&[0x0f, 0xc0 | words, 1, next], &context, &self.bytes]);
+                self.becomes(0x894f, bytes).nested()
+            }
+            Wrapping::CiscoMetadata => {
+                let nested = self.ether_type == 0x6558;
+                let bytes = join(&[&[1, 1, 0, 1, 0, 9], &self.ether_type.to_be_bytes(), &self.bytes]);
+                let wrapped = self.becomes(0x8909, bytes).nested();
+                if nested { wrapped.nested() } else { wrapped }
             }
             Wrapping::Geneve { outer, options, id } => {
                 let nested = self.ether_type == 0x6558;
@@ -524,6 +606,14 @@ fn single() -> Vec<Wrapping> {
         Wrapping::MplsInIp { outer },
         Wrapping::Vxlan { outer, port: 4789, id: 0x12_3456 },
         Wrapping::Vxlan { outer: Outer::V6(3), port: 8472, id: 1 },
+        Wrapping::VxlanGpe { outer, id: 9 },
+        Wrapping::GreInUdp { outer },
+        Wrapping::MplsInUdp { outer },
+        Wrapping::Ayiya { outer },
+        Wrapping::Aruba { outer },
+        Wrapping::Nsh { words: 1 },
+        Wrapping::Nsh { words: 6 },
+        Wrapping::CiscoMetadata,
         Wrapping::Geneve { outer, options: 0, id: 0xff_ffff },
         Wrapping::Geneve { outer, options: 63, id: 1 },
         Wrapping::GtpU { outer, id: 0xdead_beef, sequence: false, extensions: 0 },
@@ -604,6 +694,11 @@ fn wrapping() -> impl Strategy<Value = Wrapping> {
             | Wrapping::EtherIp { outer }
             | Wrapping::MplsInIp { outer }
             | Wrapping::Vxlan { outer, .. }
+            | Wrapping::VxlanGpe { outer, .. }
+            | Wrapping::GreInUdp { outer }
+            | Wrapping::MplsInUdp { outer }
+            | Wrapping::Ayiya { outer }
+            | Wrapping::Aruba { outer }
             | Wrapping::Geneve { outer, .. }
             | Wrapping::GtpU { outer, .. }
             | Wrapping::Teredo { outer, .. }
@@ -630,9 +725,19 @@ proptest! {
 /// A port is a guess: what is no tunnel stays the datagram that it is.
 #[test]
 fn a_datagram_that_is_no_tunnel_is_not_lost() {
-    for (src, dst) in
-        [(40_000, 4789), (40_000, 8472), (40_000, 6081), (2152, 2152), (3544, 9), (9, 3544), (1701, 9)]
-    {
+    for (src, dst) in [
+        (40_000, 4789),
+        (40_000, 8472),
+        (40_000, 6081),
+        (2152, 2152),
+        (3544, 9),
+        (9, 3544),
+        (1701, 9),
+        (9, 4754),
+        (9, 4790),
+        (5072, 9),
+        (9, 6635),
+    ] {
         for payload in [&[][..], PAYLOAD, &[0; 64], &[8; 64], &[0x30; 64], &[0xff; 64]] {
             let frame = v4(17, &udp_ports(src, dst, payload));
             let packet = packet(LinkType::RAW, &frame, wire_len(&frame)).unwrap();
