@@ -7,6 +7,7 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod dns;
+pub mod dtls;
 pub mod http;
 pub mod proxy;
 pub mod quic;

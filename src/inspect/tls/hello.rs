@@ -60,19 +60,26 @@ pub fn handshake(message: &[u8]) -> Progress<ClientHello<'_>> {
     let Some(message) = message.get(..length) else {
         return Progress::NeedMore { at_least: length };
     };
-    match fields(message.get(MESSAGE_HEADER..).unwrap_or_default()) {
-        Some(fields) => Progress::Found(ClientHello { fields, whole: true }),
-        None => Progress::NotThis,
-    }
+    body(message.get(MESSAGE_HEADER..).unwrap_or_default()).map_or(Progress::NotThis, Progress::Found)
 }
 
 /// What the first octets of a handshake message say, when the rest will never come.
 pub fn handshake_prefix(message: &[u8]) -> Option<ClientHello<'_>> {
     let Want::Octets(length) = wanted(message) else { return None };
     match message.get(MESSAGE_HEADER..length) {
-        Some(body) => Some(ClientHello { fields: fields(body)?, whole: true }),
-        None => Some(ClientHello { fields: own_fields(message.get(MESSAGE_HEADER..)?)?, whole: false }),
+        Some(whole) => body(whole),
+        None => body_prefix(message.get(MESSAGE_HEADER..)?),
     }
+}
+
+/// Reads the body of a message, all of which is there.
+pub(in crate::inspect) fn body(body: &[u8]) -> Option<ClientHello<'_>> {
+    Some(ClientHello { fields: fields(body)?, whole: true })
+}
+
+/// What the first octets of a message's body say.
+pub(in crate::inspect) fn body_prefix(body: &[u8]) -> Option<ClientHello<'_>> {
+    Some(ClientHello { fields: own_fields(body)?, whole: false })
 }
 
 /// How many octets of a handshake message a ClientHello needs. Longer than 64 KiB it cannot be.
