@@ -139,7 +139,8 @@ chromium_get() {
     shift 2
     case "$*" in *quic*) quic="" ;; esac
     mkdir -p "$TMP/home$n/.pki/nssdb"
-    certutil -d "sql:$TMP/home$n/.pki/nssdb" -N --empty-password 2>/dev/null || true
+    # A second page of the same client finds the database made.
+    [ -e "$TMP/home$n/.pki/nssdb/cert9.db" ] || certutil -d "sql:$TMP/home$n/.pki/nssdb" -N --empty-password
     certutil -d "sql:$TMP/home$n/.pki/nssdb" -A -t C,, -n lab -i "$TMP/ca/ca.pem"
     client "$n" chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$TMP/home$n/profile" \
         --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-default-apps \

@@ -21,7 +21,7 @@ WORDS
 case:dns-types() {
     local py="$TMP/venv/bin/python"
     "$py" "$LAB/ech_config.py" "$TMP" public.ech.example 77
-    dns_up \
+    OWN_HTTPS=docs.google.com dns_up \
         --dns-rr="docs.google.com,65,$("$py" "$LAB/svcb.py" 1 . alpn=h3,h2 ipv4hint=10.77.0.117 ipv6hint=fd77::117 ech="$TMP/ech.list")" \
         --dns-rr="alias.office.example,65,$("$py" "$LAB/svcb.py" 0 docs.google.com)" \
         --dns-rr="_dns.resolver.arpa,64,$("$py" "$LAB/svcb.py" 1 dns.google alpn=dot,h2 port=853 dohpath='/dns-query{?dns}')" \

@@ -33,7 +33,8 @@ WORDS
 }
 
 case:quic-firefox() {
-    H3_NAME=discord.com dns_up; web_up; quic_up 443
+    OWN_HTTPS=discord.com dns_up --dns-rr="discord.com,65,$("$TMP/venv/bin/python" "$LAB/svcb.py" 1 . alpn=h3,h2)"
+    web_up; quic_up 443
     page https://discord.com/x.png https://paste.ee/x.png https://www.wikipedia.org/x.png
     capture "$DIR/input.pcap"
     firefox_get 1 https://portal.office.example/page.html \

@@ -93,13 +93,13 @@ client() {
 }
 
 # dns_up [EXTRA DNSMASQ ARGUMENTS]: answers the names of names.txt, and NXDOMAIN for all else.
-# HTTPS records (type 65): every second name has "1 . alpn=h2", the others have none; that of $H3_NAME is "1 . alpn=h3,h2".
+# HTTPS records (type 65): every second name has "1 . alpn=h2", the others have none; those of the
+# names in $OWN_HTTPS are left to the case.
 dns_up() {
     names | while read -r name _ v4 v6; do
         echo "host-record=$name,$v4,$v6"
-        if [ "$name" = "${H3_NAME:-}" ]; then
-            echo "dns-rr=$name,65,0001000001000602683302$(printf h2 | xxd -p)"
-        elif ((${v4##*.} % 2)); then echo "dns-rr=$name,65,0001000001000302$(printf h2 | xxd -p)"; fi
+        case " ${OWN_HTTPS:-} " in *" $name "*) continue ;; esac
+        if ((${v4##*.} % 2)); then echo "dns-rr=$name,65,0001000001000302$(printf h2 | xxd -p)"; fi
     done >"$TMP/names.conf"
     (server dnsmasq --keep-in-foreground --no-resolv --no-hosts --conf-file="$TMP/names.conf" --local=/#/ \
         --bind-interfaces --listen-address=10.77.0.53,fd77::53 --local-ttl=300 --user=root --pid-file= "$@" \
@@ -136,6 +136,14 @@ CONF
     } >"$TMP/nginx.conf"
     (server nginx -p "$TMP" -c "$TMP/nginx.conf" 2>/dev/null &)
     wait_for server curl -sk -o /dev/null https://10.77.0.53/
+}
+
+# plain_web_up: port 80 only, where another server has 443.
+plain_web_up() {
+    mkdir -p "$TMP/www"
+    echo ok >"$TMP/www/index.html"
+    (server "$TMP/venv/bin/python" -m http.server -d "$TMP/www" --bind :: 80 >>"$TMP/web.log" 2>&1 &)
+    wait_for server sh -c "ss -tln | grep -q ':80 '"
 }
 
 # wait_for COMMAND...: until it succeeds, five seconds at most.

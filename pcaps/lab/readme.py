@@ -62,9 +62,11 @@ def rows(path):
         how = {"5353": "dns_query (mdns)", "5355": "dns_query (llmnr)"}.get(udp, "dns_query" + (" over tcp" if tcp else ""))
         for name, kind in zip(name.split(","), kind.split(",")):
             note(name, client_of(v4, v6), how, TYPES.get(kind, kind))
-    for v4, v6, udp, tcp, name, quic in tshark(
-        path, "tls.handshake.type == 1 || dtls.handshake.type == 1", *ends, "tls.handshake.extensions_server_name", "quic.version"
+    for v4, v6, udp, tcp, tls, dtls, quic in tshark(
+        path, "tls.handshake.type == 1 || dtls.handshake.type == 1", *ends,
+        "tls.handshake.extensions_server_name", "dtls.handshake.extensions_server_name", "quic.version",
     ):
+        name = tls or dtls
         how = "quic_sni" if quic else "tls_sni (dtls)" if udp else "tls_sni"
         note(name or "(none)", client_of(v4, v6), how, f"port {udp or tcp}")
     for v4, v6, udp, tcp, methods, hosts in tshark(path, "http.request", *ends, "http.request.method", "http.host"):
