@@ -1,9 +1,9 @@
 # QUIC: real clients against an HTTP/3 server on aioquic (lab/quic.py).
 
-# quic_up PORT[:retry]...
+# quic_up PORT[:retry]...: on all addresses of the server, or on those of $QUIC_ADDRESSES.
 quic_up() {
     (server "$TMP/venv/bin/python" "$LAB/quic.py" server "$TMP/ca/all.pem" "$TMP/ca/leaf.key" \
-        "$(names | awk '{ print $3 "," $4 }' | paste -sd,)" "$@" >>"$TMP/quic.log" 2>&1 &)
+        "${QUIC_ADDRESSES:-$(names | awk '{ print $3 "," $4 }' | paste -sd,)}" "$@" >>"$TMP/quic.log" 2>&1 &)
     wait_for server sh -c "ss -uln | grep -q ':${1%:*} '"
 }
 

@@ -2,6 +2,7 @@
 
 quic.py server CERTIFICATE KEY ADDRESS,ADDRESS... PORT[:retry]...
                                            also answers DNS over QUIC (RFC 9250), by asking 10.77.0.53
+quic.py doq CA SERVER NAME                 one question by DNS over QUIC
 quic.py client CA VERSION URL...                VERSION is 1 or 2: the QUIC version of the first packet
 """
 import asyncio
@@ -87,7 +88,21 @@ async def client(ca, version, urls):
             print(text, "ok")
 
 
-if sys.argv[1] == "server":
+async def doq(ca, resolver, name):
+    configuration = QuicConfiguration(alpn_protocols=["doq"], server_name=resolver)
+    configuration.load_verify_locations(ca)
+    address = socket.getaddrinfo(resolver, 853, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0]
+    question = bytes(2) + b"\1\0\0\1" + bytes(6) + b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0\0\1\0\1"
+    async with connect(address, 853, configuration=configuration) as connection:
+        reader, writer = await connection.create_stream()
+        writer.write(len(question).to_bytes(2, "big") + question)
+        writer.write_eof()
+        print(name, len(await asyncio.wait_for(reader.read(), 5)), "bytes")
+
+
+if sys.argv[1] == "doq":
+    asyncio.run(doq(*sys.argv[2:]))
+elif sys.argv[1] == "server":
     asyncio.run(server(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]))
 else:
     asyncio.run(client(sys.argv[2], sys.argv[3], sys.argv[4:]))

@@ -21,11 +21,12 @@ for line in names.read_text().splitlines():
 def run(command):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
     lines = (done.stdout or done.stderr).strip().splitlines()
-    return lines[0] if lines else "?"
+    return " ".join(lines[0].split()) if lines else "?"
 
 
-# Ports of the laboratory where tshark needs to be told that TLS is spoken.
+# Ports of the laboratory where tshark needs to be told that TLS or QUIC is spoken.
 DECODE = [word for port in (2053, 8443) for word in ("-d", f"tcp.port=={port},tls")]
+DECODE += ["-d", "udp.port==853,quic"]
 
 
 def contact(name):
