@@ -19,7 +19,7 @@ case:starttls() {
     client 2 curl -4 -s --max-time 3 --ssl-reqd --cacert "$TMP/ca/ca.pem" ftp://www.example.com
     client 3 gnutls-cli --x509cafile "$TMP/ca/ca.pem" --starttls-proto=smtp --port 25 raw.githubusercontent.com
     captured
-    readme <<WORDS
+    readme "www.example.com | 10.77.0.12 | tls_sni | port 21, after AUTH SSL (not AUTH TLS), which tshark does not follow; no contact" <<WORDS
 TLS that begins in the middle of a connection: openssl s_client -starttls ({version:openssl version | cut -c1-14}) for SMTP (25 and 2525), IMAP, POP3, FTP,
 LDAP, XMPP and PostgreSQL (10.77.0.11), curl for SMTP, IMAP and FTP (10.77.0.12), and gnutls-cli for SMTP (10.77.0.13).
 The clients are real. The server is pcaps/lab/starttls.py, which speaks just enough of each protocol to come to TLS; its TLS is OpenSSL's.
