@@ -1,7 +1,7 @@
 //! DTLS: UDP datagrams → the ClientHello (RFC 6347, RFC 9147).
 //!
 //! [`begins`] tells whether a datagram has a part of a ClientHello, [`fragments`] gives the parts, and an [`Assembly`] puts those
-//! of one client together. What the hello says is [`tls`](super::tls)'s.
+//! of one client together. What the hello says is for [`tls`] to tell.
 
 use super::tls::{self, ClientHello};
 use crate::reader::{Reader, Short};

@@ -18,6 +18,9 @@ const KIND: u8 = 0xc0;
 /// `reader` is a cursor over the whole message, so that pointers find their targets.
 #[inline]
 pub(super) fn read(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Damage> {
+    if reader.rest().first().is_some_and(|octet| octet & KIND == KIND) {
+        return read_any(reader, name);
+    }
     // Given no message to point into, scan refuses pointers, and follows none. It says nothing of lengths.
     match dns_parser::Name::scan(reader.rest(), &[]) {
         Ok(plain) => read_plain(reader.take(plain.byte_len())?, name),
@@ -43,7 +46,6 @@ fn read_plain(labels: &[u8], name: &mut NameBuf) -> Result<(), Damage> {
 }
 
 /// Reads a name of any bytes, with pointers, each of which has to point before the part that it ends.
-#[cold]
 fn read_any(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Damage> {
     let mut at = *reader;
     let mut start = at.offset();

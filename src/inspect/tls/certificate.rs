@@ -120,27 +120,27 @@ fn wanted(messages: &[u8]) -> Want {
     }
 }
 
-/// The first certificate in a ServerHello and a Certificate message. `Ok(None)`: there will be none.
+/// The first certificate in a Certificate message, before which a ServerHello may stand. `Ok(None)`: there will be none.
 fn first_certificate(messages: &[u8]) -> Result<Option<&[u8]>, Short> {
     let mut reader = Reader::new(messages);
-    for (at, expected) in [SERVER_HELLO, CERTIFICATE].into_iter().enumerate() {
-        let mut header = Reader::new(reader.take(MESSAGE_HEADER)?);
-        if header.u8()? != expected {
-            return Ok(None);
-        }
-        let length = header.u24()?;
-        // Lengths of the list and of its first entry are within the message, which need not be there as a whole.
-        match at {
-            0 => reader.skip(length as usize)?,
-            _ => {
-                let list = reader.u24()?;
-                let first = reader.u24()?;
-                let fits = length >= 6 && list <= length - 3 && first <= list.saturating_sub(3);
-                return if fits { reader.take(first as usize).map(Some) } else { Ok(None) };
-            }
-        }
+    let (mut kind, mut length) = message_header(&mut reader)?;
+    if kind == SERVER_HELLO {
+        reader.skip(length as usize)?;
+        (kind, length) = message_header(&mut reader)?;
     }
-    Ok(None)
+    if kind != CERTIFICATE {
+        return Ok(None);
+    }
+    // Lengths of the list and of its first entry, within the message, which need not be there as a whole.
+    let (list, first) = (reader.u24()?, reader.u24()?);
+    let fits = length >= 6 && list <= length - 3 && first <= list.saturating_sub(3);
+    if fits { reader.take(first as usize).map(Some) } else { Ok(None) }
+}
+
+/// Type and length of a handshake message. Where it is cut, all of it is asked for.
+fn message_header(reader: &mut Reader<'_>) -> Result<(u8, u32), Short> {
+    let mut header = Reader::new(reader.take(MESSAGE_HEADER)?);
+    Ok((header.u8()?, header.u24()?))
 }
 
 #[cfg(test)]
@@ -209,6 +209,18 @@ mod tests {
             );
             assert_eq!(check_begins(&stream, begins_server), Begins::Yes);
         }
+    }
+
+    #[test]
+    fn without_the_hello() {
+        let messages = payload(SERVER);
+        let hello = 4 + usize::from(messages[3]);
+        let stream = records(&messages[hello..], &[]);
+        assert_eq!(
+            check_prefixes(&stream, read).map(|(_, answer)| answer),
+            Some(Progress::Found(expected()))
+        );
+        assert_eq!(check_begins(&stream, begins_server), Begins::No);
     }
 
     #[test]
