@@ -34,7 +34,7 @@ pub mod sink;
 pub mod stats;
 
 pub mod conversations;
-pub mod initials;
+pub mod datagrams;
 pub mod worker;
 
 pub mod merge;

@@ -19,10 +19,10 @@ use rustc_hash::FxHashSet;
 use crate::capture::savefile::Chunk;
 use crate::capture::{Filter, Frame};
 use crate::conversations::{Conversations, Mark};
+use crate::datagrams::{self, Datagrams};
 use crate::decode::{self, Packet, TcpFlags, Transport};
 use crate::flow::{Endpoint, Flow, Protocol};
 use crate::hostname::{Hostname, NameBuf};
-use crate::initials::{self, Initials};
 use crate::inspect::stream::Said;
 use crate::inspect::tls::Over;
 use crate::inspect::{Detail, Observation, Progress, SeenIn, dns, quic, socks, tls};
@@ -93,19 +93,19 @@ impl Scan {
 #[derive(Debug, Default)]
 pub struct Open {
     tcp: Conversations,
-    quic: Initials,
+    udp: Datagrams,
 }
 
 impl Open {
     /// How many conversations were given up because a limit was reached.
     pub const fn evicted(&self) -> u64 {
-        self.tcp.evicted() + self.quic.evicted()
+        self.tcp.evicted() + self.udp.evicted()
     }
 
     /// Whether a conversation with this tag is open.
     #[inline]
     fn has_tag(&self, tag: u32) -> bool {
-        self.tcp.has_tag(tag) || self.quic.has_tag(tag)
+        self.tcp.has_tag(tag) || self.udp.has_tag(tag)
     }
 }
 
@@ -196,7 +196,7 @@ impl Worker {
         let mut events = Vec::new();
         let Judge { names, quic } = &mut self.judge;
         open.tcp.finish(&mut |flow, mark, said| names.said(flow, mark, &said, &mut events));
-        open.quic.finish(quic, &mut |flow, mark, hello| names.quic(flow, mark, &hello, &mut events));
+        open.udp.finish(quic, &mut |flow, mark, said| names.datagram(flow, mark, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
         (finished(source, events, Counts::default()), evicted)
     }
@@ -260,16 +260,12 @@ impl Judge {
             Transport::Udp(datagram) => {
                 let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
                 if dns::is_port(datagram.dst_port) || dns::is_port(datagram.src_port) {
-                    names.datagram(flow, datagram.payload, mark, counts, events);
-                    None
-                } else if quic::begins(datagram.payload) {
-                    let tell: initials::Tell<'_> =
-                        &mut |flow, mark, hello| names.quic(flow, mark, &hello, events);
-                    open.quic.datagram(flow, datagram.payload, mark, quic, tell);
-                    Some(flow.tag())
-                } else {
-                    None
+                    names.question(flow, datagram.payload, mark, counts, events);
+                    return None;
                 }
+                let tell: datagrams::Tell<'_> =
+                    &mut |flow, mark, said| names.datagram(flow, mark, &said, events);
+                open.udp.datagram(flow, datagram.payload, mark, quic, tell).then(|| flow.tag())
             }
             Transport::Fragment(_) => {
                 counts.fragments += 1;
@@ -290,14 +286,14 @@ impl Judge {
         let Self { names, quic } = self;
         open.tcp
             .absorb(later.tcp, frames, again, &mut |flow, mark, said| names.said(flow, mark, &said, events));
-        let tell: initials::Tell<'_> = &mut |flow, mark, hello| names.quic(flow, mark, &hello, events);
-        open.quic.absorb(later.quic, frames, again, quic, tell);
+        let tell: datagrams::Tell<'_> = &mut |flow, mark, said| names.datagram(flow, mark, &said, events);
+        open.udp.absorb(later.udp, frames, again, quic, tell);
     }
 }
 
 impl Names {
     /// A DNS message in a datagram speaks for itself.
-    fn datagram(
+    fn question(
         &mut self,
         flow: Flow,
         payload: &[u8],
@@ -362,17 +358,26 @@ impl Names {
         }
     }
 
-    fn quic(&mut self, flow: Flow, mark: Mark, hello: &quic::Hello<'_>, events: &mut Vec<(u32, Event)>) {
-        let what = match hello.handshake {
-            quic::Handshake::Tls => match tls::handshake(hello.bytes) {
-                Progress::Found(hello) => Some(hello),
-                _ => tls::handshake_prefix(hello.bytes),
-            }
-            .map(|hello| self.hello(&hello, Over::Quic, flow, mark)),
-            quic::Handshake::Google => Some(match quic::gquic::server_name(hello.bytes) {
-                Some(name) => self.name(name, flow, mark, SeenIn::QuicSni, &|| Detail::Nothing),
-                None => What::Nameless,
-            }),
+    fn datagram(
+        &mut self,
+        flow: Flow,
+        mark: Mark,
+        said: &datagrams::Said<'_>,
+        events: &mut Vec<(u32, Event)>,
+    ) {
+        let what = match said {
+            datagrams::Said::Dtls(hello) => Some(self.hello(hello, Over::Dtls, flow, mark)),
+            datagrams::Said::Quic(hello) => match hello.handshake {
+                quic::Handshake::Tls => match tls::handshake(hello.bytes) {
+                    Progress::Found(hello) => Some(hello),
+                    _ => tls::handshake_prefix(hello.bytes),
+                }
+                .map(|hello| self.hello(&hello, Over::Quic, flow, mark)),
+                quic::Handshake::Google => Some(match quic::gquic::server_name(hello.bytes) {
+                    Some(name) => self.name(name, flow, mark, SeenIn::QuicSni, &|| Detail::Nothing),
+                    None => What::Nameless,
+                }),
+            },
         };
         if let Some(what) = what {
             events.push((flow.tag(), Event { mark, what }));

@@ -153,6 +153,11 @@ impl Assembly {
         }
     }
 
+    /// Bytes of memory that are held.
+    pub fn held(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// What the hello says when the rest will never come.
     pub fn prefix(&self) -> Option<ClientHello<'_>> {
         match self.ranges.first() {

@@ -5,8 +5,8 @@
 pub mod packets;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, LazyLock};
 
 use undertone::capture::savefile;
 use undertone::inspect::Observation;
@@ -29,7 +29,8 @@ pub struct Replayed {
 
 /// Replays captures with so many threads and chunks of so many bytes, and keeps every hostname.
 pub fn replay(paths: &[PathBuf], threads: usize, chunk_bytes: usize) -> Replayed {
-    let lists = Arc::new(Lists::builtin());
+    static LISTS: LazyLock<Arc<Lists>> = LazyLock::new(|| Arc::new(Lists::builtin()));
+    let lists = LISTS.clone();
     let make_worker = || Worker::new(lists.clone(), true, None);
     let (files, problems) = savefile::open(paths);
     assert!(problems.is_empty(), "{problems:?}");
@@ -65,7 +66,7 @@ pub fn observations(path: &Path) -> Vec<Observation> {
 pub fn same_name(hostname: &str, shown: &str) -> bool {
     let shown = match shown.rsplit_once(':') {
         _ if shown == "<Root>" => ".",
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        Some((host, port)) if port.parse::<u16>().is_ok() && hostname != shown => host,
         _ => shown,
     };
     hostname.eq_ignore_ascii_case(shown.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(shown))

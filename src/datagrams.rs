@@ -1,0 +1,203 @@
+//! The connections over UDP that are known: `flow` and `inspect` put together, for QUIC and DTLS.
+//!
+//! A direction with QUIC Initials is remembered from the first of them on, and also after its hello was read: so the hello is
+//! decrypted once, and Initials that follow cost nothing. One with a DTLS hello is remembered while parts of the hello are
+//! missing. Either is forgotten when there are too many.
+
+use rustc_hash::FxHashSet;
+
+use crate::conversations::Mark;
+use crate::flow::{Flow, Table};
+use crate::inspect::quic::{Connection, Hello, Scratch};
+use crate::inspect::tls::ClientHello;
+use crate::inspect::{Progress, dtls, quic};
+
+/// What a connection told: which direction, in which frame it became clear, and the hello.
+pub type Tell<'t> = &'t mut dyn FnMut(Flow, Mark, Said<'_>);
+
+/// A hello in datagrams.
+#[derive(Debug)]
+pub enum Said<'a> {
+    /// Of QUIC.
+    Quic(Hello<'a>),
+    /// Of DTLS.
+    Dtls(ClientHello<'a>),
+}
+
+/// The directions of UDP that something is remembered of.
+#[derive(Debug, Default)]
+pub struct Datagrams {
+    open: Table<Known>,
+    /// Bytes held by them.
+    held: usize,
+    evicted: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    state: State,
+    /// The last frame that counted.
+    last: Mark,
+}
+
+#[derive(Debug)]
+enum State {
+    Quic(Connection),
+    Dtls(Box<dtls::Assembly>),
+}
+
+impl Datagrams {
+    /// The most directions remembered; beyond it the oldest is forgotten. Each is about 200 bytes, and a hello that comes after so
+    /// many other connections is one that its client sends very slowly.
+    pub const MOST: usize = 65_536;
+    /// The most bytes held for hellos that are not whole.
+    pub const MOST_BYTES: usize = 16 << 20;
+
+    /// Takes a datagram. Says whether it matters to a connection here.
+    #[inline]
+    pub fn datagram(
+        &mut self,
+        flow: Flow,
+        payload: &[u8],
+        mark: Mark,
+        scratch: &mut Scratch,
+        tell: Tell<'_>,
+    ) -> bool {
+        if quic::begins(payload) {
+            self.initial(flow, payload, mark, scratch, tell);
+        } else if dtls::begins(payload) {
+            self.hello(flow, payload, mark, tell);
+        } else {
+            return false;
+        }
+        self.hold_limits(scratch, tell);
+        true
+    }
+
+    /// Tells what the connections still say whose hello is not whole, as after the last frame of a capture.
+    pub fn finish(mut self, scratch: &mut Scratch, tell: Tell<'_>) {
+        let mut rest = Vec::new();
+        while let Some(known) = self.open.take_oldest() {
+            rest.push(known);
+        }
+        rest.sort_unstable_by_key(|(flow, known)| (known.last, *flow));
+        for (flow, known) in rest {
+            known.tell_rest(flow, scratch, tell);
+        }
+    }
+
+    /// Takes over what `later` knows (the next chunk, scanned from nothing), but for the conversations whose tag is one of
+    /// `except`. Frames of `later` are numbered from the one after `frames`.
+    pub fn absorb(
+        &mut self,
+        mut later: Self,
+        frames: u64,
+        except: &FxHashSet<u32>,
+        scratch: &mut Scratch,
+        tell: Tell<'_>,
+    ) {
+        self.evicted += later.evicted;
+        while let Some((flow, mut known)) = later.open.take_oldest() {
+            if !except.contains(&flow.tag()) {
+                known.last.frame += frames;
+                self.keep(flow, known);
+                self.hold_limits(scratch, tell);
+            }
+        }
+    }
+
+    /// Whether a direction of a conversation with this tag is remembered.
+    #[inline]
+    pub fn has_tag(&self, tag: u32) -> bool {
+        self.open.has_tag(tag)
+    }
+
+    /// How many directions were forgotten because [`Self::MOST`] or [`Self::MOST_BYTES`] was reached.
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    fn initial(&mut self, flow: Flow, payload: &[u8], mark: Mark, scratch: &mut Scratch, tell: Tell<'_>) {
+        if let Some(Known { state: State::Quic(connection), last }) = self.open.get_mut(&flow) {
+            let before = connection.held();
+            *last = mark;
+            if let Progress::Found(hello) = connection.push(payload, scratch) {
+                tell(flow, mark, Said::Quic(hello));
+            }
+            self.held = self.held - before + connection.held();
+        } else {
+            let mut connection = Connection::new();
+            if let Progress::Found(hello) = connection.push(payload, scratch) {
+                tell(flow, mark, Said::Quic(hello));
+            }
+            self.keep(flow, Known { state: State::Quic(connection), last: mark });
+        }
+    }
+
+    fn hello(&mut self, flow: Flow, payload: &[u8], mark: Mark, tell: Tell<'_>) {
+        let mut assembly = match self.take(&flow) {
+            Some(Known { state: State::Dtls(assembly), .. }) => assembly,
+            _ => Box::default(),
+        };
+        let mut missing = false;
+        for part in dtls::fragments(payload) {
+            missing = match assembly.push(&part) {
+                dtls::Assembled::Found(hello) => {
+                    tell(flow, mark, Said::Dtls(hello));
+                    false
+                }
+                dtls::Assembled::NeedMore => true,
+                dtls::Assembled::NotThis | dtls::Assembled::TooMuch => false,
+            };
+        }
+        if missing {
+            self.keep(flow, Known { state: State::Dtls(assembly), last: mark });
+        }
+    }
+
+    fn take(&mut self, flow: &Flow) -> Option<Known> {
+        let known = self.open.take(flow)?;
+        self.held -= known.held();
+        Some(known)
+    }
+
+    fn keep(&mut self, flow: Flow, known: Known) {
+        self.take(&flow);
+        self.held += known.held();
+        self.open.put(flow, known);
+    }
+
+    fn hold_limits(&mut self, scratch: &mut Scratch, tell: Tell<'_>) {
+        while self.open.len() > Self::MOST || self.held > Self::MOST_BYTES {
+            let Some((flow, known)) = self.open.take_oldest() else { return };
+            self.held -= known.held();
+            self.evicted += 1;
+            known.tell_rest(flow, scratch, tell);
+        }
+    }
+}
+
+impl Known {
+    fn held(&self) -> usize {
+        match &self.state {
+            State::Quic(connection) => connection.held(),
+            State::Dtls(assembly) => assembly.held(),
+        }
+    }
+
+    /// Tells what a hello that will never be whole says as far as it goes.
+    fn tell_rest(&self, flow: Flow, scratch: &mut Scratch, tell: Tell<'_>) {
+        match &self.state {
+            State::Quic(connection) => {
+                if let Some(hello) = connection.unfinished(scratch) {
+                    tell(flow, self.last, Said::Quic(hello));
+                }
+            }
+            State::Dtls(assembly) => {
+                if let Some(hello) = assembly.prefix() {
+                    tell(flow, self.last, Said::Dtls(hello));
+                }
+            }
+        }
+    }
+}
