@@ -99,6 +99,50 @@ fn sliced_packet(bencher: Bencher<'_, '_>) {
     run(bencher, &plain_frames(), |frame| slice_packet(frame).unwrap_or_default());
 }
 
+/// The same frames in a wrapping each: what a mirror port of an overlay network or of an operator delivers.
+#[divan::bench(args = ["qinq", "mpls", "pppoe", "gre", "erspan", "vxlan", "vxlan in erspan"])]
+fn wrapped(bencher: Bencher<'_, '_>, wrapping: &str) {
+    let frames: Vec<Vec<u8>> = plain_frames().iter().map(|frame| wrap(frame, wrapping)).collect();
+    assert!(frames.iter().all(|frame| ours(frame) != 0));
+    run(bencher, &frames, ours);
+}
+
+fn wrap(frame: &[u8], wrapping: &str) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(12);
+    let (ether_type, ip) = rest.split_at(2);
+    match wrapping {
+        "qinq" => [addresses, &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6], rest].concat(),
+        // A pseudowire, for the frames with a tag; their label stack cannot say that they are no IP.
+        "mpls" => [addresses, &[0x88, 0x47, 0, 1, 0, 64, 0, 1, 1, 64, 0, 0, 0, 0], frame].concat(),
+        "pppoe" => {
+            let protocol = match ether_type {
+                [0x08, 0] => 0x21,
+                [0x86, _] => 0x57,
+                // PPP carries no VLAN tags: the tag's frame stays as it is.
+                _ => return frame.to_vec(),
+            };
+            let [high, low] = (ip.len() as u16 + 2).to_be_bytes();
+            [addresses, &[0x88, 0x64, 0x11, 0, 0, 7, high, low, 0, protocol], ip].concat()
+        }
+        "gre" => in_ip(47, &[&[0x20, 0, 0x65, 0x58, 0, 0, 0, 9], frame].concat()),
+        "erspan" => {
+            in_ip(47, &[&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 7, 0, 0, 0, 0], frame].concat())
+        }
+        "vxlan" => {
+            let [high, low] = (frame.len() as u16 + 16).to_be_bytes();
+            in_ip(17, &[&[0xc0, 0, 0x12, 0xb5, high, low, 0, 0, 8, 0, 0, 0, 0, 0, 9, 0], frame].concat())
+        }
+        _ => wrap(&wrap(frame, "vxlan"), "erspan"),
+    }
+}
+
+/// An Ethernet frame with an IPv4 packet.
+fn in_ip(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let [high, low] = (payload.len() as u16 + 20).to_be_bytes();
+    let header = [0x45, 0, high, low, 0, 0, 0x40, 0, 64, protocol, 0, 0, 10, 1, 0, 1, 10, 1, 0, 2];
+    [&[2, 0, 0, 0, 0, 3, 2, 0, 0, 0, 0, 4, 0x08, 0][..], &header, payload].concat()
+}
+
 fn walk_by_hand(frame: &[u8]) -> Option<u64> {
     let ethernet = Ethernet2HeaderSlice::from_slice(frame).ok()?;
     let mut rest = frame.get(14..)?;

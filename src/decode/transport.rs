@@ -3,7 +3,7 @@
 use etherparse::err::tcp;
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
-use super::net::Between;
+use super::net::{Between, Ends};
 use super::walk::Walk;
 use super::{Datagram, Layer, Packet, Refusal, Segment, TcpFlags, Transport, tunnel};
 
@@ -16,7 +16,7 @@ const UDP_LEN: usize = 8;
 pub(super) fn tcp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'a>, Refusal> {
     let header = match TcpHeaderSlice::from_slice(walk.rest()) {
         Ok(header) => header,
-        Err(error) => return bad_tcp(walk, ip, &error),
+        Err(error) => return bad_tcp(walk, ip.ends(), &error),
     };
     walk.skip(Layer::Tcp, header.slice().len())?;
     Ok(ip.packet(Transport::Tcp(segment(walk, &header))))
@@ -40,7 +40,7 @@ pub(super) fn udp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'
     walk.skip(Layer::Udp, UDP_LEN)?;
     let (src_port, dst_port) = (header.source_port(), header.destination_port());
     if tunnel::has_port(src_port, dst_port) {
-        return guess(walk, ip, datagram(walk, src_port, dst_port));
+        return guess(walk, ip.ends(), datagram(walk, src_port, dst_port));
     }
     Ok(ip.packet(Transport::Udp(datagram(walk, src_port, dst_port))))
 }
@@ -66,10 +66,10 @@ fn segment<'a>(walk: &Walk<'a>, header: &TcpHeaderSlice<'_>) -> Segment<'a> {
 /// Decodes the tunnel that a datagram's port announces, or else gives the datagram. The limit on nesting holds: what nests
 /// that deep was understood all the way.
 #[cold]
-fn guess<'a>(walk: &mut Walk<'a>, ip: &impl Between, datagram: Datagram<'a>) -> Result<Packet<'a>, Refusal> {
-    let mut packet = ip.packet(Transport::Udp(datagram));
+fn guess<'a>(walk: &mut Walk<'a>, ends: Ends, datagram: Datagram<'a>) -> Result<Packet<'a>, Refusal> {
+    let mut packet = ends.packet(Transport::Udp(datagram));
     let Some(layer) = tunnel::by_port(datagram.src_port, datagram.dst_port) else { return Ok(packet) };
-    match tunnel::datagram(walk, ip.ends(), layer) {
+    match tunnel::datagram(walk, ends, layer) {
         Err(Refusal::Malformed(_)) => packet.path.unopened = Some(layer),
         Err(Refusal::TooDeep(_)) if !walk.is_deepest() => packet.path.unopened = Some(layer),
         Err(Refusal::Unsupported(..)) => {}
@@ -83,7 +83,7 @@ fn guess<'a>(walk: &mut Walk<'a>, ip: &impl Between, datagram: Datagram<'a>) -> 
 #[cold]
 fn bad_tcp<'a>(
     walk: &mut Walk<'a>,
-    ip: &impl Between,
+    ends: Ends,
     error: &tcp::HeaderSliceError,
 ) -> Result<Packet<'a>, Refusal> {
     let short = match error {
@@ -102,5 +102,5 @@ fn bad_tcp<'a>(
     *data_offset = 0x50;
     let Ok(header) = TcpHeaderSlice::from_slice(&fixed) else { return Err(refusal) };
     walk.leave_uncaptured(wire);
-    Ok(ip.packet(Transport::Tcp(segment(walk, &header))))
+    Ok(ends.packet(Transport::Tcp(segment(walk, &header))))
 }

@@ -11,10 +11,10 @@ use crate::reader::{Reader, Short};
 pub(super) struct Walk<'a> {
     /// What was captured of the rest.
     rest: &'a [u8],
-    /// Where the rest begins in the frame.
-    offset: usize,
-    /// How long the rest was on the wire: never less than what was captured of it.
-    wire: usize,
+    /// How many further bytes of the rest were on the wire and not captured.
+    uncaptured: usize,
+    /// Where the frame begins in memory: what offsets are counted from, when one is asked for.
+    start: usize,
     /// How many wrappings lie behind.
     depth: usize,
 }
@@ -27,13 +27,13 @@ impl<'a> Walk<'a> {
     /// At the first byte of a frame that had `wire_len` bytes on the wire.
     #[inline]
     pub(super) fn new(frame: &'a [u8], wire_len: u32) -> Self {
-        let wire = usize::try_from(wire_len).unwrap_or(usize::MAX).max(frame.len());
-        Self { rest: frame, offset: 0, wire, depth: 0 }
+        let uncaptured = usize::try_from(wire_len).unwrap_or(usize::MAX).saturating_sub(frame.len());
+        Self { rest: frame, uncaptured, start: frame.as_ptr().addr(), depth: 0 }
     }
 
     /// At the first byte of what came through `depth` tunnels already.
     pub(super) fn within(depth: u8, bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, offset: 0, wire: bytes.len(), depth: usize::from(depth) }
+        Self { rest: bytes, uncaptured: 0, start: bytes.as_ptr().addr(), depth: usize::from(depth) }
     }
 
     /// Counts one wrapping, of `layer`.
@@ -60,13 +60,13 @@ impl<'a> Walk<'a> {
     /// The rest's length on the wire.
     #[inline]
     pub(super) const fn wire(&self) -> usize {
-        self.wire
+        self.rest.len().saturating_add(self.uncaptured)
     }
 
     /// The rest's length on the wire, as packets report it.
     #[inline]
     pub(super) fn wire_len(&self) -> u32 {
-        u32::try_from(self.wire).unwrap_or(u32::MAX)
+        u32::try_from(self.wire()).unwrap_or(u32::MAX)
     }
 
     /// The next byte, which stays.
@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
         let mut reader = Reader::new(self.rest);
         match reader.array::<N>() {
             Ok(bytes) => {
-                self.pass(reader.rest(), N);
+                self.rest = reader.rest();
                 Ok(bytes)
             }
             Err(short) => Err(self.short(layer, short)),
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
         let mut reader = Reader::new(self.rest);
         match reader.skip(count) {
             Ok(()) => {
-                self.pass(reader.rest(), count);
+                self.rest = reader.rest();
                 Ok(())
             }
             Err(short) => Err(self.short(layer, short)),
@@ -106,31 +106,28 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn limit(&mut self, len: usize) {
         self.rest = Reader::new(self.rest).take_up_to(len);
-        self.wire = len;
+        self.uncaptured = len - self.rest.len();
     }
 
     /// Leaves a rest of which `wire` bytes were on the wire and none was captured.
     #[cold]
     pub(super) fn leave_uncaptured(&mut self, wire: usize) {
         self.limit(0);
-        self.wire = wire;
+        self.uncaptured = wire;
     }
 
     /// The refusal of a header that begins here.
     #[cold]
-    pub(super) const fn malformed(&self, layer: Layer, needed: usize, got: usize) -> Refusal {
-        Refusal::Malformed(Malformed { layer, needed, got, offset: self.offset })
+    pub(super) fn malformed(&self, layer: Layer, needed: usize, got: usize) -> Refusal {
+        Refusal::Malformed(Malformed { layer, needed, got, offset: self.offset() })
     }
 
-    #[inline]
-    fn pass(&mut self, rest: &'a [u8], count: usize) {
-        self.rest = rest;
-        self.offset += count;
-        self.wire -= count;
+    fn offset(&self) -> usize {
+        self.rest.as_ptr().addr() - self.start
     }
 
     #[cold]
-    const fn short(&self, layer: Layer, short: Short) -> Refusal {
-        Refusal::Malformed(Malformed::new(layer, short, self.offset))
+    fn short(&self, layer: Layer, short: Short) -> Refusal {
+        Refusal::Malformed(Malformed::new(layer, short, self.offset()))
     }
 }

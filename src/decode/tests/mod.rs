@@ -313,6 +313,13 @@ fn fragments_are_given_as_they_are() {
     }
 }
 
+/// A packet is written for every frame: what grows it is paid by all. A refusal takes no room of its own.
+#[test]
+fn a_packet_stays_small() {
+    assert!(size_of::<Packet<'_>>() <= 136);
+    assert_eq!(size_of::<Result<Packet<'_>, Refusal>>(), size_of::<Packet<'_>>());
+}
+
 #[test]
 fn other_protocols_keep_their_number() {
     for number in [1, 2, 50, 58, 59, 132, 255] {
