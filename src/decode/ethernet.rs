@@ -164,12 +164,16 @@ pub(super) fn llc<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
 
 /// A network service header (RFC 8300 section 2.2): its length in words of four bytes, and what follows.
 fn nsh<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
+    /// The base header and the service path.
+    const SHORTEST: usize = 8;
     walk.descend(Layer::Nsh)?;
     let start = walk.clone();
-    let [_, length, _, next] = walk.array(Layer::Nsh)?;
-    let length = usize::from(length & 0x3f) * 4;
-    let Some(rest) = length.checked_sub(4) else { return Err(start.malformed(Layer::Nsh, 4, length)) };
-    walk.skip(Layer::Nsh, rest)?;
+    let [_, words, _, next] = walk.array(Layer::Nsh)?;
+    let length = usize::from(words & 0x3f) * 4;
+    if length < SHORTEST {
+        return Err(start.malformed(Layer::Nsh, SHORTEST, length));
+    }
+    walk.skip(Layer::Nsh, length - 4)?;
     service_protocol(walk, Layer::Nsh, next)
 }
 

@@ -197,7 +197,7 @@ pub(super) fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Res
                 next
             }
             // IPv4 has no other.
-            other if ends.is_ipv4() => return last(walk, ends, other),
+            other if ends.is_ipv4() => return tunnel::by_protocol(walk, ends, other),
             // RFC 8200 section 4.2: the length counts words of eight bytes, without the first.
             protocol::HOP_BY_HOP
             | protocol::ROUTING
@@ -230,21 +230,13 @@ pub(super) fn beyond<'a>(walk: &mut Walk<'a>, ends: Ends, mut number: u8) -> Res
                 // An atomic fragment is a whole packet (RFC 6946).
                 header.next_header().0
             }
-            other => return last(walk, ends, other),
+            other => return tunnel::by_protocol(walk, ends, other),
         };
     }
     match number {
         protocol::TCP => transport::tcp(walk, &ends),
         protocol::UDP => transport::udp(walk, &ends),
         _ => Err(Refusal::TooDeep(Layer::Ipv6Extension)),
-    }
-}
-
-/// Decodes what no extension header follows: a tunnel, or a protocol that is only named.
-fn last<'a>(walk: &mut Walk<'a>, ends: Ends, number: u8) -> Result<Packet<'a>, Refusal> {
-    match tunnel::by_protocol(walk, ends, number) {
-        Some(decoded) => decoded,
-        None => Ok(ends.packet(Transport::Other(number))),
     }
 }
 

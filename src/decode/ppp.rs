@@ -31,10 +31,10 @@ pub(super) fn pppoe<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
     const VERSION_TYPE: u8 = 0x11;
     /// The code of session data.
     const SESSION: u8 = 0;
-    let offset = walk.clone();
+    let start = walk.clone();
     let [version_type, code, _, _, high, low] = walk.array(Layer::Pppoe)?;
     if version_type != VERSION_TYPE {
-        return Err(offset.malformed(Layer::Pppoe, 6, 0));
+        return Err(start.malformed(Layer::Pppoe, 6, 0));
     }
     if code != SESSION {
         return Err(Refusal::Unsupported(Layer::Pppoe, u32::from(code)));

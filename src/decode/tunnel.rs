@@ -3,10 +3,10 @@
 //! A protocol number is certain, so a tunnel that does not decode is refused. A port is a guess: where the inside does
 //! not decode, the packet is the datagram itself.
 
-use super::net::{self, Ends, protocol};
+use super::net::{self, Between, Ends, protocol};
 use super::path::{Tunnel, TunnelKind};
 use super::walk::Walk;
-use super::{Layer, Packet, Refusal, ethernet, gre, ppp};
+use super::{Layer, Packet, Refusal, Transport, ethernet, gre, ppp};
 
 /// UDP ports of tunnels (<https://www.iana.org/assignments/service-names-port-numbers>).
 mod port {
@@ -38,13 +38,9 @@ pub(super) fn inside<'a>(
     decoded
 }
 
-/// Decodes the tunnel of an IP protocol number, if it is one.
-pub(super) fn by_protocol<'a>(
-    walk: &mut Walk<'a>,
-    ends: Ends,
-    number: u8,
-) -> Option<Result<Packet<'a>, Refusal>> {
-    Some(match number {
+/// Decodes the tunnel of an IP protocol number; a number that is none is only named.
+pub(super) fn by_protocol<'a>(walk: &mut Walk<'a>, ends: Ends, number: u8) -> Result<Packet<'a>, Refusal> {
+    match number {
         protocol::IPV4 => {
             let kind = if ends.is_ipv4() { TunnelKind::IpInIp } else { TunnelKind::FourInSix };
             inside(walk, Layer::Ipv4, ends.tunnel(kind, 0), net::ipv4)
@@ -60,8 +56,8 @@ pub(super) fn by_protocol<'a>(
             ethernet::frame(walk)
         }),
         protocol::MPLS => inside(walk, Layer::Mpls, ends.tunnel(TunnelKind::MplsInIp, 0), ethernet::mpls),
-        _ => return None,
-    })
+        other => Ok(ends.packet(Transport::Other(other))),
+    }
 }
 
 /// Whether a datagram may be a tunnel's, by its ports. Every datagram is asked, so this neither branches nor is exact:

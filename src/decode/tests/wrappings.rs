@@ -247,7 +247,8 @@ impl Wrapped {
                 self.becomes(0x8847, bytes).nested()
             }
             Wrapping::Pppoe { compressed } => {
-                let Some(ppp) = ppp(self.ether_type, compressed, &self.bytes) else { return self };
+                let header = if compressed { PppHeader::Compressed } else { PppHeader::Plain };
+                let Some(ppp) = ppp(self.ether_type, header, &self.bytes) else { return self };
                 let length = u16::try_from(ppp.len()).unwrap().to_be_bytes();
                 self.becomes(0x8864, join(&[&[0x11, 0, 0, 7], &length, &ppp])).nested()
             }
@@ -278,7 +279,7 @@ impl Wrapped {
                 if nested { tunnel.nested() } else { tunnel }
             }
             Wrapping::Pptp { outer, call, acknowledges } => {
-                let Some(ppp) = ppp(self.ether_type, false, &self.bytes) else { return self };
+                let Some(ppp) = ppp(self.ether_type, PppHeader::Framed, &self.bytes) else { return self };
                 let length = u16::try_from(ppp.len()).unwrap().to_be_bytes();
                 let mut gre = join(&[&[0x30, 0x01 | u8::from(acknowledges) << 7, 0x88, 0x0b], &length]);
                 gre.extend(call.to_be_bytes());
@@ -433,7 +434,7 @@ impl Wrapped {
                 self.through(TunnelKind::Teredo, 0, outer, 17, &inner)
             }
             Wrapping::L2tp { outer, id, length, sequence, offset } => {
-                let Some(ppp) = ppp(self.ether_type, true, &self.bytes) else { return self };
+                let Some(ppp) = ppp(self.ether_type, PppHeader::Framed, &self.bytes) else { return self };
                 let flags = 2
                     | u16::from(length) << 14
                     | u16::from(sequence) << 11
@@ -477,10 +478,13 @@ impl Wrapped {
                 let family = if self.ether_type == 0x0800 { 2 } else { 30 };
                 (link, self.becomes(0, join(&[&[family, 0, 0, 0], &inner])))
             }
-            LinkType::PPP | LinkType::PPP_HDLC => match ppp(self.ether_type, link == LinkType::PPP, &inner) {
-                Some(ppp) => (link, self.becomes(0, ppp).nested()),
-                None => self.on(LinkType::ETHERNET),
-            },
+            LinkType::PPP | LinkType::PPP_HDLC => {
+                let header = if link == LinkType::PPP { PppHeader::Plain } else { PppHeader::Framed };
+                match ppp(self.ether_type, header, &inner) {
+                    Some(ppp) => (link, self.becomes(0, ppp).nested()),
+                    None => self.on(LinkType::ETHERNET),
+                }
+            }
             LinkType::PPP_ETHER => {
                 let wrapped = self.wrap(Wrapping::Pppoe { compressed: false });
                 if wrapped.ether_type == 0x8864 { (link, wrapped) } else { wrapped.on(LinkType::ETHERNET) }
@@ -525,17 +529,29 @@ fn snap(ether_type: u16, inner: &[u8]) -> Vec<u8> {
     join(&[&[0xaa, 0xaa, 3, 0, 0, 0], &ether_type.to_be_bytes(), inner])
 }
 
-/// PPP with its address and control bytes, or with all that RFC 1661 allows to leave out left out.
-fn ppp(ether_type: u16, compressed: bool, inner: &[u8]) -> Option<Vec<u8>> {
-    let (head, protocol): (&[u8], u16) = match (ether_type, compressed) {
-        (0x0800, true) => return Some(join(&[&[0x21], inner])),
-        (0x86dd, true) => return Some(join(&[&[0x57], inner])),
-        (0x0800, false) => (&[0xff, 0x03], 0x0021),
-        (0x86dd, false) => (&[0xff, 0x03], 0x0057),
-        // The label stack counts as well, but the caller has counted that.
+/// What of PPP's header is there.
+#[derive(Clone, Copy, Debug)]
+enum PppHeader {
+    /// Address, control and protocol, as in HDLC-like framing.
+    Framed,
+    /// The protocol.
+    Plain,
+    /// The protocol in one byte.
+    Compressed,
+}
+
+fn ppp(ether_type: u16, header: PppHeader, inner: &[u8]) -> Option<Vec<u8>> {
+    let protocol = match ether_type {
+        0x0800 => 0x21,
+        0x86dd => 0x57,
         _ => return None,
     };
-    Some(join(&[head, &protocol.to_be_bytes(), inner]))
+    let head: &[u8] = match header {
+        PppHeader::Framed => &[0xff, 0x03, 0, protocol],
+        PppHeader::Plain => &[0, protocol],
+        PppHeader::Compressed => &[protocol],
+    };
+    Some(join(&[head, inner]))
 }
 
 fn ieee80211(control: u8, flags: u8, more: &[u8], body: &[u8]) -> Vec<u8> {
@@ -611,7 +627,7 @@ fn single() -> Vec<Wrapping> {
         Wrapping::MplsInUdp { outer },
         Wrapping::Ayiya { outer },
         Wrapping::Aruba { outer },
-        Wrapping::Nsh { words: 1 },
+        Wrapping::Nsh { words: 2 },
         Wrapping::Nsh { words: 6 },
         Wrapping::CiscoMetadata,
         Wrapping::Geneve { outer, options: 0, id: 0xff_ffff },
@@ -823,6 +839,9 @@ fn what_stands_beside_data_is_named() {
     check(ethernet, &eth(0x88e5, &[0; 40]), unsupported(Layer::Ethernet, 0x88e5));
     let labels = [0, 1, 0, 64].repeat(ethernet::MAX_MPLS_LABELS + 1);
     check(ethernet, &eth(0x8847, &labels), Refusal::TooDeep(Layer::Mpls));
+    let malformed = |layer, needed, got, offset| Refusal::Malformed(Malformed { layer, needed, got, offset });
+    check(ethernet, &eth(0x894f, &[0x0f, 0xc1, 1, 1, 0, 0, 0, 0]), malformed(Layer::Nsh, 8, 4, 14));
+    check(ethernet, &eth(0x8864, &[0x12, 0, 0, 7, 0, 0]), malformed(Layer::Pppoe, 6, 0, 14));
     let raw = LinkType::RAW;
     check(raw, &v4(47, &[0, 0, 0x20, 0x01, 1, 2]), unsupported(Layer::Gre, 0x2001));
     check(raw, &v4(47, &[0, 3, 0x08, 0, 1, 2]), unsupported(Layer::Gre, 3));
