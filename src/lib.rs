@@ -1,6 +1,6 @@
 //! undertone is a network sensor. It reads packets from a SPAN port or from capture files, learns every
 //! hostname that is asked for or connected to, and finds command-and-control that hides inside trusted web
-//! services (MITRE ATT&CK T1102).
+//! services (MITRE ATT&CK T1102). This page is its architecture.
 //!
 //! # The folders are the pipeline
 //!
@@ -18,6 +18,50 @@
 //! | [`originator`] | a contact | its [`Attribution`](originator::Attribution): who is behind it | yes |
 //! | [`rules`] | an attributed contact | a [`Finding`](rules::Finding): what it means | yes |
 //! | [`sink`] | findings | records: JSON lines, or text on a terminal | no |
+//!
+//! # Two pure machines
+//!
+//! The stages are composed into two machines, which spawn nothing, open nothing, and read no clock: time comes with
+//! the data. So a replay equals a live capture, and a whole sensor fits into a unit test.
+//!
+//! * A [`Worker`](worker::Worker) turns frames into events. It holds the conversations that something is expected of: streams that are
+//!   not read to the end ([`conversations`]), QUIC and DTLS ([`datagrams`]).
+//! * A [`Correlator`](correlator::Correlator) takes the events in order and folds them into alerts and summaries.
+//!
+//! # Chunks
+//!
+//! A capture is read in chunks of a mebibyte, which threads scan in any order. What comes out must not depend on where the chunks
+//! were cut. The contract: *what is told of a conversation depends only on its own frames, in the order of the file.*
+//!
+//! ```text
+//!   file ──cutter──► chunk 1 ──scan──► events, open conversations ─┐
+//!          (a lock)  chunk 2 ──scan──► events, open conversations ─┤ in any order, on any thread
+//!                    chunk 3 ──scan──► events, open conversations ─┘
+//!                                        │
+//!                    in file order:      ▼
+//!   nothing open ──resume 1──► open ──resume 2──► open ──resume 3──► … ──finish──► Correlator ──► sinks
+//! ```
+//!
+//! [`Worker::scan`](worker::Worker::scan) reads a chunk as if nothing came before it. [`Worker::resume`](worker::Worker::resume) reads again exactly those
+//! conversations that were open before it, and what the scan said of them is dropped. The [`Merger`](merge::Merger) does so in file order, numbers
+//! the frames, and joins files that follow one another in time. What makes this cheap is that little is open: a direction has no state before
+//! the first byte that matters and none after the last, and each segment then stands for itself. What makes it right
+//! is held by `tests/chopping.rs`, which moves the edge of a chunk over every byte, and by `tests/threads.rs`.
+//!
+//! # The uses
+//!
+//! [`cli`] is what was typed, [`config`] everything valid or a named error. [`replay`], [`live`], [`bench`](mod@bench) and [`check`] are the uses; each
+//! builds the machines, hands them to [`runtime`] (the only code that spawns threads, and the only clock) and gives what they
+//! tell to [`delivery`], which feeds the Correlator and the sinks. [`stats`] is what was counted on the way.
+//!
+//! # What is deliberately absent
+//!
+//! * No clock, thread, file or socket in what is marked pure.
+//! * No index or slice by a number from the wire outside [`reader`]; no `unsafe` (the one file that may hold it,
+//!   `capture/live.rs`, holds none yet).
+//! * No allocation for a packet, and none for a hostname that meets no list.
+//! * No limit without a name, a reason beside it, and a counter.
+//! * No hostname matched by substring, and no process named by a guess.
 
 pub mod hostname;
 pub mod reader;
