@@ -30,7 +30,8 @@ pub struct Replayed {
 /// Replays captures with so many threads and chunks of so many bytes, and keeps every hostname.
 pub fn replay(paths: &[PathBuf], threads: usize, chunk_bytes: usize) -> Replayed {
     static LISTS: LazyLock<Arc<Lists>> = LazyLock::new(|| Arc::new(Lists::builtin()));
-    let lists = LISTS.clone();
+    // Many replays of small captures should not build them each time.
+    let lists = &*LISTS;
     let make_worker = || Worker::new(lists.clone(), true, None);
     let (files, problems) = savefile::open(paths);
     assert!(problems.is_empty(), "{problems:?}");
