@@ -21,13 +21,22 @@ use crate::worker::{What, Worker};
 /// Measures, and writes a table or JSON lines to standard output. Gives the exit status.
 ///
 /// # Errors
-/// When a capture cannot be read or standard output cannot be written to.
-pub fn run(config: &config::Bench) -> Result<u8, Box<dyn std::error::Error>> {
-    let (files, problems) = savefile::open(&config.paths);
-    if let Some(problem) = problems.iter().find(|problem| problem.is_error()) {
-        return Err(problem.to_string().into());
+/// When standard output cannot be written to.
+pub fn run(config: &config::Bench) -> io::Result<u8> {
+    let (files, mut problems) = savefile::open(&config.paths);
+    problems.retain(savefile::Problem::is_error);
+    let mut in_memory = Vec::new();
+    for file in files {
+        match file.into_memory() {
+            Ok(file) => in_memory.push(file),
+            Err(problem) => problems.push(problem),
+        }
     }
-    let files: Vec<Savefile> = files.into_iter().collect();
+    if !problems.is_empty() {
+        problems.iter().for_each(|problem| eprintln!("undertone: {problem}"));
+        return Ok(1);
+    }
+    let files = in_memory;
     let lists = Arc::new(Lists::builtin());
     let mut out = io::stdout().lock();
     let mut threads = 1;

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         }
         Config::Replay(config) => replay::run(&config),
         Config::Live(config) => live::run(&config),
-        Config::Bench(config) => bench::run(&config),
+        Config::Bench(config) => bench::run(&config).map_err(Into::into),
         Config::Check(config) => check::run(&config).map_err(Into::into),
     };
     match result {

@@ -19,8 +19,9 @@ mod source;
 pub(crate) mod build;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use chunk::{Chunk, Frames};
 pub use cutter::Cutter;
@@ -72,7 +73,7 @@ pub fn open(paths: &[PathBuf]) -> (Vec<Savefile>, Vec<Problem>) {
 }
 
 /// One capture file, closed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Savefile {
     path: PathBuf,
     kind: Kind,
@@ -80,7 +81,7 @@ pub struct Savefile {
 }
 
 /// What a path leads to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 enum Kind {
     /// A regular file, and its length in bytes.
     Regular(u64),
@@ -88,6 +89,8 @@ enum Kind {
     Stream,
     /// Standard input.
     Stdin,
+    /// Nothing any more: its bytes are here.
+    Memory(Arc<[u8]>),
 }
 
 impl Savefile {
@@ -110,11 +113,41 @@ impl Savefile {
     }
 
     /// Its length in bytes as it is stored (compressed), unless it is a stream.
-    pub const fn size(&self) -> Option<u64> {
-        match self.kind {
-            Kind::Regular(size) => Some(size),
+    pub fn size(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Regular(size) => Some(*size),
+            Kind::Memory(bytes) => Some(bytes.len() as u64),
             Kind::Stream | Kind::Stdin => None,
         }
+    }
+
+    /// Whether its bytes come from somebody who may take any time to send them.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.kind, Kind::Stream | Kind::Stdin)
+    }
+
+    /// The same capture, with its bytes read into memory as they are stored (compressed).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn into_memory(self) -> Result<Self, Problem> {
+        let mut bytes = Vec::new();
+        match self.open().and_then(|mut read| read.read_to_end(&mut bytes)) {
+            Ok(_) => Ok(Self { kind: Kind::Memory(bytes.into()), ..self }),
+            Err(error) => Err(Problem { path: self.path, why: Why::Io(error) }),
+        }
+    }
+
+    /// Opens it, to read its bytes as they are stored. It may wait for whoever writes to a pipe.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match &self.kind {
+            Kind::Stdin => Box::new(io::stdin()),
+            Kind::Regular(_) | Kind::Stream => Box::new(File::open(&self.path)?),
+            Kind::Memory(bytes) => Box::new(Cursor::new(bytes.clone())),
+        })
     }
 
     /// Opens it, to be cut into chunks of about `chunk_bytes`.
@@ -122,10 +155,18 @@ impl Savefile {
     /// # Errors
     /// When it cannot be opened or, for a stream or a file that has changed, when it is no capture.
     pub fn cutter(&self, chunk_bytes: usize) -> Result<Cutter, Problem> {
-        let opened: io::Result<Box<dyn Read + Send>> = match self.kind {
-            Kind::Stdin => Ok(Box::new(io::stdin())),
-            Kind::Regular(_) | Kind::Stream => File::open(&self.path).map(|file| Box::new(file) as _),
-        };
+        self.cutter_over(self.open(), chunk_bytes)
+    }
+
+    /// As [`cutter`](Self::cutter), over what [`open`](Self::open) gave.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cutter_over(
+        &self,
+        opened: io::Result<Box<dyn Read + Send>>,
+        chunk_bytes: usize,
+    ) -> Result<Cutter, Problem> {
         opened
             .map_err(Why::Io)
             .and_then(|read| Cutter::new(read, chunk_bytes))
