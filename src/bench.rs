@@ -88,7 +88,7 @@ fn measure(files: &[Savefile], lists: &Arc<Lists>, threads: usize, rounds: u32) 
     for _ in 0..=rounds {
         (counts, contacts) = (Counts::default(), 0);
         let began = Instant::now();
-        let (stop, progress) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (stop, progress) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
         let reading = Reading { threads, chunk_bytes: CHUNK_BYTES, stop: &stop, progress: &progress };
         let mut merger = Merger::new(make_worker(), false);
         let mut correlator = Correlator::new(Folding::replay());

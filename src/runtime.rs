@@ -4,11 +4,12 @@
 //! calling thread merges the chunks in order, correlates, and writes. No more than a few chunks exist at once: their memory goes
 //! round. With one thread, the same machines run one after the other, without any channel.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::capture::Timestamp;
 use crate::capture::savefile::{Chunk, Cutter, End, Problem, Savefile};
@@ -44,7 +45,7 @@ pub struct Reading<'r> {
     /// About how many bytes a chunk has.
     pub chunk_bytes: usize,
     /// Once it is true, no further chunk is read; what was read is finished.
-    pub stop: &'r AtomicBool,
+    pub stop: &'r Arc<AtomicBool>,
     /// Bytes that were read of the files, for whoever shows progress.
     pub progress: &'r AtomicU64,
 }
@@ -162,8 +163,9 @@ impl Reading<'_> {
                 return None;
             }
             if cutter.is_none() {
-                match files.get(*source as usize)?.cutter(self.chunk_bytes) {
+                match self.open(files.get(*source as usize)?) {
                     Ok(open) => *cutter = Some(open),
+                    Err(_) if self.stop.load(Ordering::Relaxed) => return None,
                     Err(problem) => {
                         ends.push((*source, Err(problem)));
                         *source += 1;
@@ -178,9 +180,88 @@ impl Reading<'_> {
                 *number += 1;
                 return Some((*number - 1, *source, chunk));
             }
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
             ends.push((*source, Ok(open.end())));
             *cutter = None;
             *source += 1;
+        }
+    }
+
+    fn open(&self, file: &Savefile) -> Result<Cutter, Problem> {
+        if !file.is_stream() {
+            return file.cutter(self.chunk_bytes);
+        }
+        let stream = file.clone();
+        file.cutter_over(Patient::start(move || stream.open(), self.stop.clone()), self.chunk_bytes)
+    }
+}
+
+/// A stream that may be silent for any time, read by a thread of its own: whoever waits for it can be stopped.
+struct Patient {
+    blocks: Receiver<io::Result<Vec<u8>>>,
+    /// What is left of the last block.
+    block: io::Cursor<Vec<u8>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Patient {
+    /// What a pipe holds on Linux: more does not come at once.
+    const BLOCK_BYTES: usize = 64 << 10;
+    /// Blocks that are read ahead.
+    const BLOCKS: usize = 4;
+    /// How long it takes to notice that it is to stop.
+    const NOTICE: Duration = Duration::from_millis(50);
+
+    /// Opens a stream, which may wait too, and reads it. The thread is left behind when nobody reads here any more: it ends
+    /// with the process, for nothing else wakes it from a read.
+    fn start(
+        open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<Box<dyn Read + Send>> {
+        let (give, blocks) = bounded(Self::BLOCKS);
+        let read = move || {
+            let mut stream = match open() {
+                Ok(stream) => stream,
+                Err(error) => return drop(give.send(Err(error))),
+            };
+            loop {
+                let mut block = vec![0; Self::BLOCK_BYTES];
+                let got = match stream.read(&mut block) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    got => got,
+                };
+                let last = !matches!(got, Ok(1..));
+                let block = got.map(|got| {
+                    block.truncate(got);
+                    block
+                });
+                if give.send(block).is_err() || last {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().spawn(read)?;
+        Ok(Box::new(Self { blocks, block: io::Cursor::default(), stop }))
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let got = self.block.read(into)?;
+            if got > 0 || into.is_empty() || self.stop.load(Ordering::Relaxed) {
+                return Ok(got);
+            }
+            match self.blocks.recv_timeout(Self::NOTICE) {
+                Ok(block) => self.block = io::Cursor::new(block?),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+            if self.block.get_ref().is_empty() {
+                return Ok(0);
+            }
         }
     }
 }

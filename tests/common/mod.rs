@@ -36,7 +36,7 @@ pub fn replay(paths: &[PathBuf], threads: usize, chunk_bytes: usize) -> Replayed
     let (files, problems) = savefile::open(paths);
     assert!(problems.is_empty(), "{problems:?}");
     let mut merger = Merger::new(make_worker(), false);
-    let (stop, progress) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (stop, progress) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
     let reading = Reading { threads, chunk_bytes, stop: &stop, progress: &progress };
     let mut replayed = Replayed { counts: vec![Counts::default(); files.len()], ..Replayed::default() };
     let keep = |replayed: &mut Replayed, events: Vec<Event>| {
