@@ -10,7 +10,9 @@ use crate::correlator::{Correlator, Folding};
 use crate::inspect::SeenIn;
 use crate::lists::Lists;
 use crate::rules::Level;
-use crate::sink::{AtLeast, Closing, Flush, Human, JsonLines, Progress, Record, Sink, Sources, Target};
+use crate::sink::{
+    AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Sources, Target,
+};
 use crate::stats::{Counts, Reason};
 use crate::worker::{Finished, What};
 
@@ -240,7 +242,7 @@ pub fn close(ended: Ended, fail_on: Option<Level>, complete: bool, talk: Talk) -
         eprint!("{}", closing.show(talk.verbosity == Verbosity::Full, colours));
     }
     if let Some(failure) = &failure {
-        eprintln!("undertone: {failure}");
+        eprintln!("undertone: {}", Printable(&failure.to_string()));
     }
     match fail_on {
         _ if failure.is_some() || !complete => 1,

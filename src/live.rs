@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::capture::{Live, LiveOptions, Look, Timestamp};
+use crate::capture::{Filter, Live, LiveOptions, Look, Timestamp};
 use crate::config::{self, Verbosity};
 use crate::conversations::Mark;
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::runtime::{now, stop_on_signals};
-use crate::sink::{Progress, Source};
+use crate::sink::{Printable, Progress, Source};
 use crate::stats::Counts;
 use crate::worker::{Open, Worker};
 
@@ -23,7 +23,7 @@ const BATCH: u64 = 4096;
 /// Captures until a signal comes. Gives the exit status.
 ///
 /// # Errors
-/// When the interface or an output cannot be opened.
+/// When the filter is wrong or an output cannot be opened.
 pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
@@ -36,7 +36,14 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let mut worker = Worker::new(Arc::new(lists), config.output.hostnames.is_some(), None);
     let options =
         LiveOptions { snaplen: config.snaplen, buffer: config.buffer, filter: config.filter.clone() };
-    let mut capture = Live::open(interface, &options)?;
+    config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
+    let mut capture = match Live::open(interface, &options) {
+        Ok(capture) => capture,
+        Err(error) => {
+            eprintln!("undertone: {}", Printable(&error.to_string()));
+            return Ok(1);
+        }
+    };
     let sources = Arc::new([Source::Interface(interface.clone())].into_iter().collect());
     let bar = Progress::new(None, false);
     let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::live())?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use undertone::cli::Args;
 use undertone::config::Config;
+use undertone::sink::Printable;
 use undertone::{bench, check, live, replay};
 
 #[global_allocator]
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("undertone: {error}");
+            eprintln!("undertone: {}", Printable(&error.to_string()));
             ExitCode::from(2)
         }
     }
