@@ -7,9 +7,6 @@ use undertone::config::Config;
 use undertone::sink::Printable;
 use undertone::{bench, check, live, replay};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let config = match Config::from_command_line(std::env::args_os()) {
         Ok(config) => config,
