@@ -55,6 +55,8 @@ struct Collecting {
     assembly: Assembly,
     /// The last frame that brought bytes.
     last: Mark,
+    /// Whether messages before the base were read: what comes again from there is known.
+    moved: bool,
 }
 
 impl Conversations {
@@ -181,8 +183,9 @@ impl Conversations {
         let Some((consumed, kind, at_least)) = read(flow, segment.payload, None, mark, tell) else { return };
         let mut open = Box::new(Collecting::new(segment.seq.wrapping_add(consumed as u32), mark));
         (open.kind, open.at_least) = (kind, at_least);
+        open.moved = consumed > 0;
         let rest = segment.payload.get(consumed..).unwrap_or(&[]);
-        if rest.is_empty() {
+        if consumed == segment.payload.len() {
             return;
         }
         if open.assembly.insert(0, rest) != Insertion::Held || open.ends_with(segment) {
@@ -224,7 +227,7 @@ impl Conversations {
 
 impl Collecting {
     fn new(base: u32, last: Mark) -> Self {
-        Self { base, kind: None, at_least: 1, assembly: Assembly::default(), last }
+        Self { base, kind: None, at_least: 1, assembly: Assembly::default(), last, moved: false }
     }
 
     /// Adds a segment. Says whether it was of use here, and whether the direction stays open.
@@ -236,9 +239,13 @@ impl Collecting {
             // What lies before the base was told already, or stands for itself; what lies behind it is used.
             Err(_) => match segment.payload.get(distance.unsigned_abs() as usize..) {
                 Some(rest) if !rest.is_empty() => (0, rest),
-                _ => {
-                    read(flow, segment.payload, None, mark, tell);
-                    return (true, true);
+                rest => {
+                    if !self.moved {
+                        read(flow, segment.payload, None, mark, tell);
+                    }
+                    // The end of a message's body: what follows stands for itself.
+                    let done = self.moved && self.assembly.is_empty() && rest.is_some();
+                    return (true, !done);
                 }
             },
         };
@@ -282,10 +289,12 @@ impl Collecting {
             });
         }
         let Some((consumed, kind, at_least)) = outcome else { return false };
+        let skips = consumed > self.assembly.contiguous().len();
         self.assembly.advance(consumed as u32);
         self.base = self.base.wrapping_add(consumed as u32);
+        self.moved |= consumed > 0;
         (self.kind, self.at_least) = (kind, at_least);
-        !self.assembly.is_empty()
+        skips || !self.assembly.is_empty()
     }
 
     /// Whether nothing can come after this segment that would be of use: the sender ended the stream with it, or a

@@ -20,6 +20,10 @@ pub enum Kind {
     Proxy,
 }
 
+/// The longest body, in bytes, behind which the next request is waited for: a form, a query. Behind an upload the next request stands at
+/// the beginning of a segment, as good as always.
+const LONGEST_BODY: usize = 64 << 10;
+
 /// What first bytes are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Recognised {
@@ -123,8 +127,12 @@ pub fn read(kind: Kind, bytes: &[u8], tell: &mut dyn FnMut(Said<'_>)) -> Read {
             if let Some(said) = said {
                 tell(said);
             }
-            // What is not here yet, the rest of a body, is nobody's business.
-            if consumed > bytes.len() { Read::Done } else { Read::Message(consumed) }
+            // A short body that is not here yet is passed over; a long one is nobody's business.
+            if consumed > bytes.len().saturating_add(LONGEST_BODY) {
+                Read::Done
+            } else {
+                Read::Message(consumed)
+            }
         }
         Progress::NeedMore { at_least } => Read::NeedMore { at_least },
         Progress::NotThis => Read::Done,
