@@ -12,7 +12,7 @@ use divan::{AllocProfiler, Bencher};
 use undertone::lists::{Builder, Lists};
 
 #[global_allocator]
-static ALLOC: AllocProfiler<mimalloc::MiMalloc> = AllocProfiler::new(mimalloc::MiMalloc);
+static ALLOC: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();

@@ -173,7 +173,7 @@ proptest! {
         let told = names(&frames, chunk_bytes);
         prop_assert_eq!(&told, &names(&frames, CHUNK_BYTES));
         if with_syn {
-            let mut distinct = told.clone();
+            let mut distinct = told;
             distinct.dedup();
             prop_assert_eq!(distinct, stream.names.clone());
         } else {

@@ -2,7 +2,7 @@
 //!
 //! Every suffix of a name that begins at a label is looked up in a hash set, longest first: a name has few labels,
 //! and hashing twenty bytes is cheaper than walking a tree of them. A set of the lengths that occur saves most lookups that
-//! could not succeed, first of all the one for `com`. This file knows no format; [`parse`](super::parse) does.
+//! could not succeed, first of all the one for `com`. This file knows no format; [`parse`] does.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -85,7 +85,7 @@ impl Builder {
         builder
     }
 
-    /// Adds the text of a list, in any of the formats of [`parse`](super::parse), and tells what it could not use.
+    /// Adds the text of a list, in any of the formats of [`parse`], and tells what it could not use.
     ///
     /// `list` is the name in problems and in [`Entry::list`]: the path, as the user gave it.
     pub fn add(&mut self, list: &str, text: impl AsRef<[u8]>) -> Vec<Problem> {

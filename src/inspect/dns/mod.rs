@@ -1,7 +1,7 @@
 //! DNS: a message → its questions and answers (RFC 1035 section 4).
 //!
 //! [`Message::parse`] reads the header, [`Message::questions`] the questions, of any type, class and opcode, into one
-//! [`NameBuf`], [`Message::records`] the addresses, aliases and service bindings of a response; [`tcp`] finds messages in a stream. What is damaged ends the message there: the questions before it were given. dns-parser reads the header and
+//! [`NameBuf`], [`Message::records`] the addresses, aliases and service bindings of a response; [`tcp()`] finds messages in a stream. What is damaged ends the message there: the questions before it were given. dns-parser reads the header and
 //! checks ordinary names; names that are compressed or not ASCII are read by an own walk with bounds. Its reader of whole messages
 //! refuses the types that browsers send all day, and believes counts and pointers; nothing here uses it.
 

@@ -2,7 +2,7 @@
 //! other.
 //!
 //! Only what is readable without a key; what stands behind it is [`keys`](super::keys)'s. Versions without a
-//! key at all are [`gquic`](super::gquic)'s.
+//! key at all are [`gquic`]'s.
 
 use super::gquic;
 use super::refusal::Refusal;

@@ -2,7 +2,7 @@
 //!
 //! [`begins`] tells whether a stream or a segment begins with a ClientHello; [`client_hello`] reads it from TCP bytes, over
 //! any number of TLS records; [`handshake`] reads the handshake message itself, which is what QUIC and DTLS carry.
-//! [`certificate`] reads the names in a server's certificate from its side of the connection (TLS 1.2 and before; later it is encrypted).
+//! [`certificate()`] reads the names in a server's certificate from its side of the connection (TLS 1.2 and before; later it is encrypted).
 //! [`client_hello_prefix`] and [`handshake_prefix`] give what a hello says that will never be complete.
 //!
 //! A hello in the form of SSL 2 (RFC 5246 appendix E.2) has no place for a name, and is not read.
