@@ -57,8 +57,7 @@
 //! # What is deliberately absent
 //!
 //! * No clock, thread, file or socket in what is marked pure.
-//! * No index or slice by a number from the wire outside [`reader`]; no `unsafe` (the one file that may hold it,
-//!   `capture/live.rs`, holds none yet).
+//! * No index or slice by a number from the wire outside [`reader`]; no `unsafe` outside `capture/live.rs`.
 //! * No allocation for a packet, and none for a hostname that meets no list.
 //! * No limit without a name, a reason beside it, and a counter.
 //! * No hostname matched by substring, and no process named by a guess.

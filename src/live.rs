@@ -20,6 +20,19 @@ use crate::worker::{Open, Worker};
 /// Frames after which what they told is handed on, at the latest.
 const BATCH: u64 = 4096;
 
+/// A signal has come. What the kernel took before it has been seen, and is still handled: until a frame is younger, or none comes.
+#[derive(Clone, Copy, Debug)]
+struct Stopping {
+    from: Timestamp,
+    idle: u32,
+}
+
+impl Stopping {
+    /// Looks without a frame that show that the kernel holds none: all but the first wait as long as the kernel gathers frames, and
+    /// one of them is there for chance.
+    const IDLE: u32 = 3;
+}
+
 /// Captures until a signal comes. Gives the exit status.
 ///
 /// # Errors
@@ -55,28 +68,40 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let mut open = Open::default();
     let mut frames = 0;
     let mut failure = None;
+    let mut stopping = None;
     let (mut counts, mut events) = (Counts::default(), Vec::new());
     loop {
-        let mut idle = true;
+        if stopping.is_none() && stop.load(Ordering::Relaxed) {
+            stopping = Some(Stopping { from: now(), idle: 0 });
+        }
+        let (mut idle, mut last) = (true, false);
         match capture.look() {
             Ok(Look::Frame(frame)) => {
                 frames += 1;
                 idle = false;
+                last = stopping.is_some_and(|stopping| frame.at > stopping.from);
                 let mark = Mark { source: 0, frame: frames, at: frame.at };
                 worker.frame(&mut open, &frame, mark, &mut counts, &mut events);
             }
-            Ok(Look::Idle) => {}
-            Err(error) => failure = Some(error),
+            Ok(Look::Idle) => {
+                if let Some(stopping) = &mut stopping {
+                    stopping.idle += 1;
+                    last = stopping.idle == Stopping::IDLE;
+                }
+            }
+            Err(error) => {
+                failure = Some(error);
+                last = true;
+            }
         }
-        let stopping = stop.load(Ordering::Relaxed) || failure.is_some();
-        if !events.is_empty() || idle || stopping || frames % BATCH == 0 {
+        if !events.is_empty() || idle || last || frames % BATCH == 0 {
             let finished = worker.hand_over(0, std::mem::take(&mut events), std::mem::take(&mut counts));
             let at: Timestamp = if idle { now() } else { finished.counts.last.unwrap_or_default() };
             if !delivery.take(finished) || !delivery.tick(at) {
                 break;
             }
         }
-        if stopping {
+        if last {
             break;
         }
     }

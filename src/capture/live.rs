@@ -1,9 +1,11 @@
 //! Frames from an interface, by libpcap.
 //!
 //! One [`Live`] is one capture handle. On Linux libpcap maps the kernel's ring of blocks (TPACKET_V3) as long as immediate mode is
-//! off, and hands out frames where they lie in it.
+//! off, and hands out frames where they lie in it. On that ring libpcap waits without end for the first frame, whatever
+//! timeout it was given; so it is asked without waiting, and the waiting is done here.
 
 use std::fmt;
+use std::os::fd::{AsRawFd, RawFd};
 
 use super::{Frame, LinkType, Timestamp};
 
@@ -11,6 +13,8 @@ use super::{Frame, LinkType, Timestamp};
 pub struct Live {
     handle: pcap::Capture<pcap::Active>,
     link: LinkType,
+    /// Whether the last look gave nothing.
+    empty: bool,
     /// What the counters said before: they are 32 bits wide and wrap.
     last: (u32, u32, u32),
     totals: LiveCounts,
@@ -43,7 +47,7 @@ pub struct LiveCounts {
 pub enum Look<'a> {
     /// A frame.
     Frame(Frame<'a>),
-    /// Nothing for a tenth of a second.
+    /// Nothing at this moment; if there was nothing at the last look either, nothing for a tenth of a second.
     Idle,
 }
 
@@ -63,24 +67,28 @@ impl Live {
             .promisc(true)
             .snaplen(limit(options.snaplen))
             .buffer_size(limit(options.buffer))
-            // How long a block of the ring may wait to be full, in milliseconds.
-            .timeout(100)
+            // How long a block of the ring may wait to be full.
+            .timeout(WAIT_MILLISECONDS)
             .precision(pcap::Precision::Nano)
             .open()
             .map_err(failed("opening"))?;
         if let Some(filter) = &options.filter {
             handle.filter(filter, true).map_err(failed("filtering"))?;
         }
+        let handle = handle.setnonblock().map_err(failed("opening"))?;
         let link = LinkType(u16::try_from(handle.get_datalink().0).unwrap_or(u16::MAX));
-        Ok(Self { handle, link, last: (0, 0, 0), totals: LiveCounts::default() })
+        Ok(Self { handle, link, empty: false, last: (0, 0, 0), totals: LiveCounts::default() })
     }
 
-    /// The next frame. It waits for a tenth of a second at the most.
+    /// The next frame. It waits for a tenth of a second at the most, and less when a signal comes.
     ///
     /// # Errors
     /// When the interface can be read no more, for instance since it is gone.
     pub fn look(&mut self) -> Result<Look<'_>, pcap::Error> {
         let link = self.link;
+        if std::mem::take(&mut self.empty) {
+            wait(self.handle.as_raw_fd());
+        }
         match self.handle.next_packet() {
             Ok(packet) => {
                 let time = packet.header.ts;
@@ -88,7 +96,10 @@ impl Live {
                 let at = Timestamp::from_parts(time.tv_sec, u32::try_from(time.tv_usec).unwrap_or(0));
                 Ok(Look::Frame(Frame { at, link, wire_len: packet.header.len, bytes: packet.data }))
             }
-            Err(pcap::Error::TimeoutExpired) => Ok(Look::Idle),
+            Err(pcap::Error::TimeoutExpired) => {
+                self.empty = true;
+                Ok(Look::Idle)
+            }
             Err(error) => Err(error),
         }
     }
@@ -103,6 +114,17 @@ impl Live {
         }
         self.totals
     }
+}
+
+/// How long the kernel gathers frames before it hands them over, and how long a look waits for them.
+const WAIT_MILLISECONDS: i32 = 100;
+
+/// Waits until there is something to read, a signal comes, or time is up: whoever looks next finds out which.
+#[allow(unsafe_code, reason = "the standard library cannot wait for a descriptor")]
+fn wait(descriptor: RawFd) {
+    let mut one = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer is to one pollfd that lives through the call; poll(2) writes nothing but its `revents`.
+    unsafe { libc::poll(&raw mut one, 1, WAIT_MILLISECONDS) };
 }
 
 impl fmt::Debug for Live {
