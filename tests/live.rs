@@ -1,0 +1,208 @@
+//! A live sensor finds what a replay finds: captures are played into a cable at whose other end it listens.
+//!
+//! All of it happens in a network namespace without a name, which ends with the last process in it. That needs `ip` and
+//! `unshare`, and root or user namespaces; without them nothing is run, and that is said, or is a failure where `UNDERTONE_CI` is set.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use common::binary::{Ran, command, dataset, signal, text, undertone, wait};
+use serde_json::Value;
+
+/// Captures on Ethernet: what clients send, hellos in pieces and out of order, tags that a driver takes off, nothing to find.
+const PLAYED: [&str; 7] =
+    ["curl", "first-look", "split-hello", "dns-types", "link-vlan", "link-qinq", "lookalikes"];
+
+/// The ends of the cable.
+const SENSOR: &str = "ut-sensor";
+const PLAYER: &str = "ut-player";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    if args.get(1).is_some_and(|arg| arg == "inside") {
+        inside();
+        return ExitCode::SUCCESS;
+    }
+    let myself = std::env::current_exe().unwrap();
+    for user in [&["--net"][..], &["--net", "--user", "--map-root-user"]] {
+        let mut unshare = Command::new("unshare");
+        unshare.args(user).args(["--pid", "--fork", "--kill-child", "--"]);
+        let possible = Command::new(unshare.get_program())
+            .args(unshare.get_args())
+            .args(["ip", "link", "add", SENSOR, "type", "veth", "peer", "name", PLAYER])
+            .output();
+        if possible.is_ok_and(|output| output.status.success()) {
+            let status = unshare.arg(myself).arg("inside").status().unwrap();
+            return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    }
+    println!("live: NOT RUN, for no network namespace can be made (needs unshare and ip, and root)");
+    if std::env::var_os("UNDERTONE_CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs in the namespace.
+fn inside() {
+    plug_in();
+    for case in PLAYED {
+        finds_what_a_replay_finds(case);
+    }
+    silence_can_be_ended();
+    a_filter_holds();
+    a_finding_decides_the_status();
+    an_interface_that_is_not_there();
+    // The last one: it takes the cable away.
+    an_interface_that_goes_away();
+    println!("live: {} captures found as in a replay, and 5 others ok", PLAYED.len());
+}
+
+fn finds_what_a_replay_finds(case: &str) {
+    let path = format!("pcaps/{case}/input.pcap");
+    let replayed = undertone(&["replay", &path, "--min-level", "informational"]).ended(0);
+    let sensor = Sensor::start(&["--json", "--min-level", "informational"]);
+    let frames = play(&path);
+    // At once: what the kernel still holds has been seen, and belongs to it.
+    let live = sensor.stop("INT").ended(0);
+    assert!(live.err.contains(&format!("  {} packets ", with_commas(frames))), "{case}: {live:#?}");
+    assert!(!live.err.contains("dropped"), "{case}: {live:#?}");
+    let (live_records, replayed) = (settled(&live), settled(&replayed));
+    for (live, replayed) in live_records.iter().zip(&replayed) {
+        assert_eq!(live, replayed, "{case}");
+    }
+    assert_eq!(live_records.len(), replayed.len(), "{case}");
+
+    let ingress = |record: &Value| text(&record["observer"]["ingress"]["interface"]["name"]);
+    assert!(live.records().iter().all(|record| ingress(record) == SENSOR), "{case}");
+    // An alert goes out at the first contact; what comes later says that it is the same one.
+    let mut seen = BTreeSet::new();
+    for alert in live.records().iter().filter(|record| dataset(record) == "undertone.alert") {
+        let new = seen.insert(text(&alert["event"]["id"]));
+        assert_eq!(new, alert["event"]["action"].is_null(), "{case}: {alert}");
+    }
+}
+
+fn silence_can_be_ended() {
+    let sensor = Sensor::start(&[]);
+    std::thread::sleep(Duration::from_millis(300));
+    sensor.stop("TERM").ended(0).says(&["  0 packets "]);
+}
+
+fn a_filter_holds() {
+    let sensor = Sensor::start(&["--json", "--filter", "host 10.77.0.13"]);
+    play("pcaps/first-look/input.pcap");
+    let live = sensor.stop("INT").ended(0);
+    assert_eq!(live.alerts().into_iter().collect::<BTreeSet<_>>(), ["api.telegram.org".to_owned()].into());
+}
+
+fn a_finding_decides_the_status() {
+    let sensor = Sensor::start(&["--fail-on", "low", "-o", "/dev/null"]);
+    play("pcaps/first-look/input.pcap");
+    sensor.stop("TERM").ended(3);
+}
+
+fn an_interface_that_is_not_there() {
+    undertone(&["live", "-i", "ut-nothing"]).ended(1).says(&["ut-nothing"]);
+}
+
+fn an_interface_that_goes_away() {
+    let sensor = Sensor::start(&["--json"]);
+    play("pcaps/first-look/input.pcap");
+    std::thread::sleep(Duration::from_millis(500));
+    ip(&["link", "del", PLAYER]);
+    let live = wait(sensor.0, Duration::from_secs(20)).ended(1).says(&[SENSOR, "Telegram 6"]);
+    assert!(live.alerts().contains(&"api.telegram.org".to_owned()), "{live:#?}");
+}
+
+/// A cable with nothing on it: no address, hence nobody who speaks of himself.
+fn plug_in() {
+    ip(&["link", "add", SENSOR, "type", "veth", "peer", "name", PLAYER]);
+    for end in [SENSOR, PLAYER] {
+        ip(&["link", "set", end, "addrgenmode", "none", "mtu", "9000", "up"]);
+    }
+}
+
+fn ip(args: &[&str]) {
+    assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
+}
+
+/// Sends the frames of a capture into the cable, in order. Says how many.
+fn play(path: &str) -> u64 {
+    let mut cable = pcap::Capture::from_device(PLAYER).unwrap().open().unwrap();
+    let mut capture = pcap::Capture::from_file(path).unwrap();
+    let mut frames = 0;
+    while let Ok(frame) = capture.next_packet() {
+        cable.sendpacket(frame.data).unwrap();
+        frames += 1;
+    }
+    frames
+}
+
+/// A sensor at its end of the cable.
+struct Sensor(Child);
+
+impl Sensor {
+    /// Starts it, and waits until it listens.
+    fn start(options: &[&str]) -> Self {
+        let mut child = command(&[&["live", "-i", SENSOR], options].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Byte by byte, for what follows the line belongs to whoever waits for its end.
+        let mut line = Vec::new();
+        let err = child.stderr.as_mut().unwrap();
+        while !line.ends_with(b"\n") {
+            let mut byte = [0];
+            assert_eq!(err.read(&mut byte).unwrap(), 1, "{:?}", String::from_utf8_lossy(&line));
+            line.extend(byte);
+        }
+        assert!(String::from_utf8(line).unwrap().contains("capturing on ut-sensor"));
+        Self(child)
+    }
+
+    /// Sends it a signal, and gives what it found.
+    fn stop(self, name: &str) -> Ran {
+        signal(&self.0, name);
+        wait(self.0, Duration::from_secs(20))
+    }
+}
+
+/// Records as they stand at the end, in the order in which they came first, without what a cable changes: times, places, and
+/// what is made of them.
+fn settled(ran: &Ran) -> Vec<Value> {
+    let mut records: Vec<(String, Value)> = Vec::new();
+    for record in ran.records() {
+        // Only an alert comes more than once.
+        let key = record["event"]["id"].as_str().map_or_else(|| record.to_string(), str::to_owned);
+        match records.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, earlier)) => *earlier = record,
+            None => records.push((key, record)),
+        }
+    }
+    records.into_iter().map(|(_, record)| without(record)).collect()
+}
+
+fn without(mut record: Value) -> Value {
+    for (within, keys) in [
+        ("", &["@timestamp", "file"][..]),
+        ("/event", &["id", "start", "end", "duration", "action"]),
+        ("/observer", &["ingress"]),
+        ("/undertone", &["frame"]),
+        ("/undertone/summary", &["alert"]),
+    ] {
+        if let Some(object) = record.pointer_mut(within).and_then(Value::as_object_mut) {
+            keys.iter().for_each(|key| _ = object.remove(*key));
+        }
+    }
+    record
+}
+
+/// As the closing summary shows numbers.
+fn with_commas(number: u64) -> String {
+    undertone::sink::count(number)
+}
