@@ -14,10 +14,16 @@ use crate::sink::{
     AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Sources, Target,
 };
 use crate::stats::{Counts, Reason};
-use crate::worker::{Finished, What};
+use crate::watermark::{Input, Position, Watermark};
+use crate::worker::{Finished, Sighting, What};
 
 /// Where everything goes that a run finds.
 pub struct Delivery {
+    /// What the wire told, until every input has passed it.
+    order: Watermark<Sighting>,
+    wire: Input,
+    /// How far the wire has passed.
+    passed: Position,
     correlator: Correlator,
     outputs: Outputs,
     /// What was counted, over all inputs.
@@ -72,7 +78,11 @@ impl Delivery {
                 as Box<dyn Sink>
         });
         let repeat_window = i64::try_from(output.repeat_window.as_nanos()).unwrap_or(i64::MAX);
+        let mut order = Watermark::default();
         Ok(Self {
+            wire: order.input(),
+            order,
+            passed: Position::default(),
             correlator: Correlator::new(Folding { repeat_window, ..folding }),
             outputs: Outputs {
                 findings: AtLeast::new(output.min_level, findings),
@@ -87,9 +97,25 @@ impl Delivery {
     /// Takes what a chunk told. Says whether outputs still take records.
     pub fn take(&mut self, finished: Finished) -> bool {
         self.totals.add(&finished.counts);
-        let Self { correlator, outputs, .. } = self;
+        // Files are read one after the other: this chunk's frames follow those of its file that came before. What is told at the
+        // end of an earlier file has none.
+        if finished.counts.frames > 0 {
+            let before = if finished.source == self.passed.file { self.passed.place } else { 0 };
+            self.passed = Position { file: finished.source, place: before + finished.counts.frames };
+        }
         for event in finished.events {
             let What::Hostname(sighting) = event.what else { continue };
+            let position = Position { file: event.mark.source, place: event.mark.frame };
+            self.order.push(self.wire, position, *sighting);
+        }
+        self.order.pass(self.wire, Position { place: self.passed.place + 1, ..self.passed });
+        self.correlate()
+    }
+
+    /// Takes what no input can change any more. Says whether outputs still take records.
+    fn correlate(&mut self) -> bool {
+        let Self { order, correlator, outputs, .. } = self;
+        while let Some(sighting) = order.release() {
             if outputs.hostnames.is_some() {
                 outputs.write(&Record::Hostname(sighting.observation.clone()));
             }
@@ -98,7 +124,7 @@ impl Delivery {
                 correlator.contact(contact, &mut |record| outputs.write(&record));
             }
         }
-        self.outputs.failure.is_none()
+        outputs.failure.is_none()
     }
 
     /// Tells what has settled by a moment of a live capture, and writes what is held.
@@ -110,8 +136,10 @@ impl Delivery {
     }
 
     /// Tells what is left and writes everything that is held. Gives what the closing summary says so far, and how it went.
-    pub fn end(self) -> Ended {
-        let Self { correlator, mut outputs, totals } = self;
+    pub fn end(mut self) -> Ended {
+        self.order.end(self.wire);
+        self.correlate();
+        let Self { correlator, mut outputs, totals, .. } = self;
         let closed_early = correlator.closed_early();
         correlator.finish(&mut |record| outputs.write(&record));
         outputs.flush();

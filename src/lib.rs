@@ -26,7 +26,8 @@
 //!
 //! * A [`Worker`](worker::Worker) turns frames into events. It holds the conversations that something is expected of: streams that are
 //!   not read to the end ([`conversations`]), QUIC and DTLS ([`datagrams`]).
-//! * A [`Correlator`](correlator::Correlator) takes the events in order and folds them into alerts and summaries.
+//! * A [`Correlator`](correlator::Correlator) takes the events in order and folds them into alerts and summaries. The order is that of a
+//!   [`Watermark`](watermark::Watermark): every input tells how far it has passed, and events are taken up to the lowest mark.
 //!
 //! # Chunks
 //!
@@ -83,6 +84,7 @@ pub mod worker;
 pub mod merge;
 
 pub mod correlator;
+pub mod watermark;
 
 pub mod cli;
 pub mod config;

@@ -13,17 +13,18 @@ const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "ori
 const SHARED: [&str; 2] = ["hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
-const PLUMBING: [(&str, &[&str]); 17] = [
+const PLUMBING: [(&str, &[&str]); 18] = [
     ("stats", &[]),
     ("conversations", &[]),
     ("datagrams", &["conversations"]),
     ("worker", &["conversations", "datagrams", "stats"]),
     ("merge", &["stats", "worker"]),
     ("correlator", &[]),
+    ("watermark", &[]),
     ("cli", &[]),
     ("config", &["cli", "config_file"]),
     ("config_file", &["cli", "config"]),
-    ("delivery", &["config", "correlator", "stats", "worker"]),
+    ("delivery", &["config", "correlator", "stats", "watermark", "worker"]),
     ("runtime", &["merge", "worker"]),
     ("bench", &["config", "correlator", "merge", "runtime", "stats", "worker"]),
     ("check", &["config", "delivery"]),
@@ -47,7 +48,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Where purity is promised.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "decode",
     "flow",
     "inspect",
@@ -59,6 +60,7 @@ const PURE: [&str; 12] = [
     "correlator",
     "merge",
     "stats",
+    "watermark",
     "worker",
 ];
 
