@@ -158,7 +158,7 @@ impl Delivery {
                 found.push(("tls: the server name is no hostname".to_owned(), totals.no_hostname));
             } else {
                 found.push(("other protocols and types".to_owned(), totals.refused.others()));
-                found.push(("fragments of IP datagrams".to_owned(), totals.fragments));
+                found.push(("IP datagrams with fragments missing".to_owned(), totals.unfinished));
             }
             found
         };

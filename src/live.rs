@@ -14,8 +14,7 @@ use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::runtime::{now, stop_on_signals};
 use crate::sink::{Printable, Progress, Source};
-use crate::stats::Counts;
-use crate::worker::{Open, Worker};
+use crate::worker::{Open, Told, Worker};
 
 /// Frames after which what they told is handed on, at the latest.
 const BATCH: u64 = 4096;
@@ -69,7 +68,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let mut frames = 0;
     let mut failure = None;
     let mut stopping = None;
-    let (mut counts, mut events) = (Counts::default(), Vec::new());
+    let mut told = Told::default();
     loop {
         if stopping.is_none() && stop.load(Ordering::Relaxed) {
             stopping = Some(Stopping { from: now(), idle: 0 });
@@ -81,7 +80,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
                 idle = false;
                 last = stopping.is_some_and(|stopping| frame.at > stopping.from);
                 let mark = Mark { source: 0, frame: frames, at: frame.at };
-                worker.frame(&mut open, &frame, mark, &mut counts, &mut events);
+                worker.frame(&mut open, &frame, mark, &mut told);
             }
             Ok(Look::Idle) => {
                 if let Some(stopping) = &mut stopping {
@@ -94,8 +93,8 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
                 last = true;
             }
         }
-        if !events.is_empty() || idle || last || frames % BATCH == 0 {
-            let finished = worker.hand_over(0, std::mem::take(&mut events), std::mem::take(&mut counts));
+        if !told.is_quiet() || idle || last || frames % BATCH == 0 {
+            let finished = worker.hand_over(0, std::mem::take(&mut told));
             let at: Timestamp = if idle { now() } else { finished.counts.last.unwrap_or_default() };
             if !delivery.take(finished) || !delivery.tick(at) {
                 break;

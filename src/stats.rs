@@ -29,6 +29,10 @@ pub struct Counts {
     pub no_hostname: u64,
     /// Fragments of IP datagrams.
     pub fragments: u64,
+    /// Datagrams that were put together from them.
+    pub reassembled: u64,
+    /// Datagrams of which fragments are missing at the end.
+    pub unfinished: u64,
     /// DNS messages that could not be read to their end.
     pub dns_malformed: u64,
     /// Why frames gave no packet.
@@ -77,6 +81,8 @@ impl Counts {
         self.nameless += next.nameless;
         self.no_hostname += next.no_hostname;
         self.fragments += next.fragments;
+        self.reassembled += next.reassembled;
+        self.unfinished += next.unfinished;
         self.dns_malformed += next.dns_malformed;
         for (count, more) in self.names.iter_mut().zip(next.names) {
             *count += more;

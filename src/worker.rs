@@ -17,10 +17,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::capture::savefile::Chunk;
-use crate::capture::{Filter, Frame};
+use crate::capture::{Filter, Frame, Timestamp};
 use crate::conversations::{Conversations, Mark};
 use crate::datagrams::{self, Datagrams};
-use crate::decode::{self, Packet, TcpFlags, Transport};
+use crate::decode::{self, Fragment, Packet, TcpFlags, Transport};
+use crate::flow::defrag::{Defrag, FragmentKey, Reassembly};
 use crate::flow::{Endpoint, Flow, Protocol};
 use crate::hostname::{Hostname, NameBuf};
 use crate::inspect::stream::Said;
@@ -51,6 +52,8 @@ pub enum What {
     NoHostname,
     /// A DNS message that could not be read to its end.
     MalformedDns,
+    /// A datagram that was put together from fragments.
+    Reassembled,
 }
 
 /// A hostname with all that is known of it.
@@ -74,24 +77,35 @@ impl Sighting {
 pub struct Scan {
     /// Which file or interface the chunk is of.
     source: u32,
-    /// Events in the order of the frames, each with the tag of its conversation; nought where a frame speaks for itself.
-    events: Vec<(u32, Event)>,
+    told: Told,
     open: Open,
     /// The frames that matter to conversations: tag, place in the chunk, number of the frame in the chunk from 1.
     index: Vec<(u32, u32, u32)>,
+}
+
+/// What frames told, one after the other.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Each with the tag of its conversation; nought where a frame speaks for itself.
+    events: Vec<(u32, Event)>,
+    /// What each datagram that was put together from fragments mattered to: its own tag, and that of the conversation or of
+    /// the datagram that it is a fragment of.
+    fed: Vec<(u32, u32)>,
     counts: Counts,
 }
 
-impl Scan {
-    /// What was counted so far.
-    pub const fn counts(&self) -> &Counts {
-        &self.counts
+impl Told {
+    /// Whether there is nothing but counts in it.
+    pub const fn is_quiet(&self) -> bool {
+        self.events.is_empty()
     }
 }
 
 /// The conversations that are still open at the end of a chunk.
 #[derive(Debug, Default)]
 pub struct Open {
+    /// IP datagrams of which fragments are missing.
+    fragments: Defrag,
     tcp: Conversations,
     udp: Datagrams,
 }
@@ -153,17 +167,11 @@ impl Worker {
 
     /// Reads a chunk as if nothing came before it.
     pub fn scan(&mut self, source: u32, chunk: &Chunk) -> Scan {
-        let mut scan = Scan {
-            source,
-            events: Vec::new(),
-            open: Open::default(),
-            index: Vec::new(),
-            counts: Counts::default(),
-        };
+        let mut scan = Scan { source, told: Told::default(), open: Open::default(), index: Vec::new() };
         for (place, frame) in chunk.frames() {
-            let number = scan.counts.frames + 1;
+            let number = scan.told.counts.frames + 1;
             let mark = Mark { source, frame: number, at: frame.at };
-            if let Some(tag) = self.frame(&mut scan.open, &frame, mark, &mut scan.counts, &mut scan.events) {
+            if let Some(tag) = self.frame(&mut scan.open, &frame, mark, &mut scan.told) {
                 scan.index.push((tag, place, number as u32));
             }
         }
@@ -173,20 +181,20 @@ impl Worker {
     /// Finishes the conversations that were open before a chunk, which was scanned, and whose frames are numbered from the one after
     /// `frames`. `open` becomes what is open at its end.
     pub fn resume(&mut self, open: &mut Open, frames: u64, chunk: &Chunk, scan: Scan) -> Finished {
-        let Scan { source, mut events, open: later, mut index, counts } = scan;
-        index.retain(|(tag, ..)| open.has_tag(*tag));
-        let again: FxHashSet<u32> = index.iter().map(|(tag, ..)| *tag).collect();
-        events.retain(|(tag, _)| !again.contains(tag));
-        events.iter_mut().for_each(|(_, event)| event.mark.frame += frames);
+        let Scan { source, mut told, open: later, mut index } = scan;
+        let again = self.judge.again(open, chunk, &index, &told.fed);
+        index.retain(|(tag, ..)| again.contains(tag));
+        told.events.retain(|(tag, _)| !again.contains(tag));
+        told.events.iter_mut().for_each(|(_, event)| event.mark.frame += frames);
+        // What a frame says for itself the scan has counted.
+        let counts = std::mem::take(&mut told.counts);
         for (_, place, number) in index {
-            let Some(frame) = chunk.frame_at(place) else { continue };
-            let Ok(packet) = decode::packet(frame.link, frame.bytes, frame.wire_len) else { continue };
+            let Some((frame, packet)) = packet_at(chunk, place) else { continue };
             let mark = Mark { source, frame: frames + u64::from(number), at: frame.at };
-            // What a frame says for itself the scan has counted.
-            self.judge.packet(open, &packet, mark, &mut Counts::default(), &mut events);
+            self.judge.packet(open, &packet, mark, 0, &mut told);
         }
-        self.judge.absorb(open, later, frames, &again, &mut events);
-        finished(source, events, counts)
+        self.judge.absorb(open, later, frames, &again, &mut told.events);
+        finished(source, told.events, counts)
     }
 
     /// Tells what conversations say that are still open at the end of a capture, and how many were given up before because a
@@ -198,35 +206,29 @@ impl Worker {
         open.tcp.finish(&mut |flow, mark, said| names.said(flow, mark, &said, &mut events));
         open.udp.finish(quic, &mut |flow, mark, said| names.datagram(flow, mark, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
-        (finished(source, events, Counts::default()), evicted)
+        let counts = Counts { unfinished: open.fragments.unfinished() as u64, ..Counts::default() };
+        (finished(source, events, counts), evicted)
     }
 
     /// Puts what [`frame`](Self::frame) told into the form in which a chunk tells it.
-    pub fn hand_over(&self, source: u32, events: Vec<(u32, Event)>, counts: Counts) -> Finished {
-        finished(source, events, counts)
+    pub fn hand_over(&self, source: u32, told: Told) -> Finished {
+        finished(source, told.events, told.counts)
     }
 
     /// Reads the next frame of a conversation-keeping capture, as [`scan`](Self::scan) and [`resume`](Self::resume) together would.
     ///
     /// Gives the tag of the conversation for which the frame matters, if it matters for any.
     #[inline]
-    pub fn frame(
-        &mut self,
-        open: &mut Open,
-        frame: &Frame<'_>,
-        mark: Mark,
-        counts: &mut Counts,
-        events: &mut Vec<(u32, Event)>,
-    ) -> Option<u32> {
-        counts.frame(frame);
+    pub fn frame(&mut self, open: &mut Open, frame: &Frame<'_>, mark: Mark, told: &mut Told) -> Option<u32> {
+        told.counts.frame(frame);
         if self.filter.as_mut().is_some_and(|filter| !filter.passes(frame)) {
-            counts.filtered += 1;
+            told.counts.filtered += 1;
             return None;
         }
         match decode::packet(frame.link, frame.bytes, frame.wire_len) {
-            Ok(packet) => self.judge.packet(open, &packet, mark, counts, events),
+            Ok(packet) => self.judge.packet(open, &packet, mark, 0, told),
             Err(refusal) => {
-                counts.refuse(refusal);
+                told.counts.refuse(refusal);
                 None
             }
         }
@@ -234,17 +236,19 @@ impl Worker {
 }
 
 impl Judge {
-    /// Gives the tag of the conversation for which the packet matters, if it matters for any.
+    /// Gives the tag of the conversation (or of the datagram in fragments) for which the packet matters, if it matters for any. What a
+    /// packet says for itself has the tag `of`: nought, or the datagram's from whose fragments it was put together.
     #[inline]
     fn packet(
         &mut self,
         open: &mut Open,
         packet: &Packet<'_>,
         mark: Mark,
-        counts: &mut Counts,
-        events: &mut Vec<(u32, Event)>,
+        of: u32,
+        told: &mut Told,
     ) -> Option<u32> {
         let Self { names, quic } = self;
+        let Told { events, counts, .. } = told;
         match &packet.transport {
             Transport::Tcp(segment) => {
                 const CONTROL: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
@@ -260,18 +264,77 @@ impl Judge {
             Transport::Udp(datagram) => {
                 let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
                 if dns::is_port(datagram.dst_port) || dns::is_port(datagram.src_port) {
-                    names.question(flow, datagram.payload, mark, counts, events);
+                    names.question(flow, datagram.payload, mark, of, counts, events);
                     return None;
                 }
                 let tell: datagrams::Tell<'_> =
                     &mut |flow, mark, said| names.datagram(flow, mark, &said, events);
                 open.udp.datagram(flow, datagram.payload, mark, quic, tell).then(|| flow.tag())
             }
-            Transport::Fragment(_) => {
-                counts.fragments += 1;
-                None
+            Transport::Fragment(fragment) => {
+                counts.fragments += u64::from(of == 0);
+                Some(self.fragment(open, packet, fragment, mark, told))
             }
             Transport::Other(_) => None,
+        }
+    }
+
+    /// Puts a datagram together, and reads it when it is whole. Gives its tag.
+    #[cold]
+    fn fragment(
+        &mut self,
+        open: &mut Open,
+        packet: &Packet<'_>,
+        fragment: &Fragment<'_>,
+        mark: Mark,
+        told: &mut Told,
+    ) -> u32 {
+        let key = FragmentKey::new(packet, fragment);
+        let tag = key.tag();
+        if let Reassembly::Complete { protocol, payload } = open.fragments.push(key, fragment, mark.at) {
+            told.events.push((tag, Event { mark, what: What::Reassembled }));
+            if let Ok(whole) = decode::continue_ip(protocol, packet.src, packet.dst, &payload, &packet.path)
+                && let Some(fed) = self.packet(open, &whole, mark, tag, told)
+            {
+                told.fed.push((tag, fed));
+            }
+        }
+        tag
+    }
+
+    /// The tags of what has to be read again in a chunk: what was open before it; and what belongs to a datagram in fragments of
+    /// which that is so, for it feeds a conversation in another frame, or not at all.
+    fn again(
+        &self,
+        open: &Open,
+        chunk: &Chunk,
+        index: &[(u32, u32, u32)],
+        fed: &[(u32, u32)],
+    ) -> FxHashSet<u32> {
+        let fragments: FxHashSet<u32> = open.fragments.keys().map(FragmentKey::tag).collect();
+        let mut again: FxHashSet<u32> = index
+            .iter()
+            .map(|(tag, ..)| *tag)
+            .filter(|tag| open.has_tag(*tag) || fragments.contains(tag))
+            .collect();
+        let mut edges = fed.to_vec();
+        loop {
+            close(&mut again, &edges);
+            if fragments.is_disjoint(&again) {
+                return again;
+            }
+            // Datagrams that are completed by this chunk feed what the scan could not know of.
+            let before = again.len();
+            let mut table = open.fragments.clone();
+            for (_, place, _) in index.iter().filter(|(tag, ..)| again.contains(tag)) {
+                if let Some((frame, packet)) = packet_at(chunk, *place) {
+                    feed(&mut table, &packet, frame.at, &mut edges);
+                }
+            }
+            close(&mut again, &edges);
+            if again.len() == before {
+                return again;
+            }
         }
     }
 
@@ -283,31 +346,42 @@ impl Judge {
         again: &FxHashSet<u32>,
         events: &mut Vec<(u32, Event)>,
     ) {
+        let Open { mut fragments, tcp, udp } = later;
+        for unfinished in fragments.take_all() {
+            if !again.contains(&unfinished.key().tag()) {
+                open.fragments.put(unfinished);
+            }
+        }
         let Self { names, quic } = self;
-        open.tcp
-            .absorb(later.tcp, frames, again, &mut |flow, mark, said| names.said(flow, mark, &said, events));
+        open.tcp.absorb(tcp, frames, again, &mut |flow, mark, said| names.said(flow, mark, &said, events));
         let tell: datagrams::Tell<'_> = &mut |flow, mark, said| names.datagram(flow, mark, &said, events);
-        open.udp.absorb(later.udp, frames, again, quic, tell);
+        open.udp.absorb(udp, frames, again, quic, tell);
     }
 }
 
 impl Names {
-    /// A DNS message in a datagram speaks for itself.
+    /// A DNS message in a datagram speaks for itself; one in a datagram that came in fragments has the tag `of` that.
     fn question(
         &mut self,
         flow: Flow,
         payload: &[u8],
         mark: Mark,
+        of: u32,
         counts: &mut Counts,
         events: &mut Vec<(u32, Event)>,
     ) {
         let read = self.dns(payload, |this, name, detail| {
             match this.sight(name, flow, mark, SeenIn::DnsQuery, detail) {
-                Some(what) => events.push((0, Event { mark, what })),
-                None => counts.name(SeenIn::DnsQuery),
+                Some(what) => events.push((of, Event { mark, what })),
+                None if of == 0 => counts.name(SeenIn::DnsQuery),
+                None => events.push((of, Event { mark, what: What::Counted(SeenIn::DnsQuery) })),
             }
         });
-        counts.dns_malformed += u64::from(!read);
+        match (read, of) {
+            (true, _) => {}
+            (false, 0) => counts.dns_malformed += 1,
+            (false, of) => events.push((of, Event { mark, what: What::MalformedDns })),
+        }
     }
 
     /// Gives the questions of a query. Says whether the message could be read to the end of its questions.
@@ -439,6 +513,46 @@ impl Names {
     }
 }
 
+/// The frame at a place in a chunk, and its packet.
+fn packet_at(chunk: &Chunk, place: u32) -> Option<(Frame<'_>, Packet<'_>)> {
+    let frame = chunk.frame_at(place)?;
+    let packet = decode::packet(frame.link, frame.bytes, frame.wire_len).ok()?;
+    Some((frame, packet))
+}
+
+/// Adds every tag that stands beside one of `tags`, and what stands beside that.
+fn close(tags: &mut FxHashSet<u32>, edges: &[(u32, u32)]) {
+    while edges.iter().any(|(one, other)| {
+        let (has_one, has_other) = (tags.contains(one), tags.contains(other));
+        if has_one != has_other {
+            tags.extend([*one, *other]);
+        }
+        has_one != has_other
+    }) {}
+}
+
+/// What a fragment feeds when its datagram is whole with it, as an edge between tags.
+fn feed(table: &mut Defrag, packet: &Packet<'_>, at: Timestamp, edges: &mut Vec<(u32, u32)>) -> Option<u32> {
+    let ends = |src_port, dst_port, protocol| Some(flow(packet, src_port, dst_port, protocol).tag());
+    match &packet.transport {
+        Transport::Tcp(segment) => ends(segment.src_port, segment.dst_port, Protocol::TCP),
+        Transport::Udp(datagram) => ends(datagram.src_port, datagram.dst_port, Protocol::UDP),
+        Transport::Other(_) => None,
+        Transport::Fragment(fragment) => {
+            let key = FragmentKey::new(packet, fragment);
+            let tag = key.tag();
+            if let Reassembly::Complete { protocol, payload } = table.push(key, fragment, at)
+                && let Ok(whole) =
+                    decode::continue_ip(protocol, packet.src, packet.dst, &payload, &packet.path)
+                && let Some(fed) = feed(table, &whole, at, edges)
+            {
+                edges.push((tag, fed));
+            }
+            Some(tag)
+        }
+    }
+}
+
 /// Puts the events of a chunk into the order of the frames, and counts them.
 fn finished(source: u32, events: Vec<(u32, Event)>, mut counts: Counts) -> Finished {
     let mut events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
@@ -453,6 +567,7 @@ fn finished(source: u32, events: Vec<(u32, Event)>, mut counts: Counts) -> Finis
             What::Nameless => counts.nameless += 1,
             What::NoHostname => counts.no_hostname += 1,
             What::MalformedDns => counts.dns_malformed += 1,
+            What::Reassembled => counts.reassembled += 1,
         }
     }
     events.retain(|event| matches!(event.what, What::Hostname(_)));

@@ -246,3 +246,60 @@ proptest! {
         prop_assert_eq!(found, [chromium_name()]);
     }
 }
+
+/// A frame's IP datagram in fragments of so many bytes of payload (a multiple of eight).
+fn fragments(frame: &[u8], id: u16, size: usize) -> Vec<Vec<u8>> {
+    let (ethernet, ip) = frame.split_at(14);
+    let (header, payload) = ip.split_at(20);
+    let parts = payload.len().div_ceil(size);
+    payload
+        .chunks(size)
+        .enumerate()
+        .map(|(at, part)| {
+            let mut header = header.to_vec();
+            header[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+            header[4..6].copy_from_slice(&id.to_be_bytes());
+            let more = if at + 1 < parts { 0x2000 } else { 0 };
+            header[6..8].copy_from_slice(&(more | (at * size / 8) as u16).to_be_bytes());
+            [ethernet, &header, part].concat()
+        })
+        .collect()
+}
+
+/// Fragments of datagrams that lie across each other: questions, and the segments of hellos, of which some come whole.
+#[test]
+fn fragments_in_any_order_with_the_edge_of_a_chunk_anywhere() {
+    let mut frames = Vec::new();
+    let stream = CHROMIUM;
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    for (number, part) in stream.chunks(700).enumerate() {
+        let segment = tcp(1000, FIRST.wrapping_add(number as u32 * 700), "A", part);
+        parts.extend(if number == 1 { vec![segment] } else { fragments(&segment, 7 + number as u16, 160) });
+    }
+    let query =
+        packets::datagram((packets::CLIENT, 5000), ([9, 9, 9, 9], 53), &packets::dns_query("a.pastebin.com"));
+    parts.extend(fragments(&query, 99, 16));
+    frames.push(tcp(1000, FIRST.wrapping_sub(1), "S", b""));
+    // Backwards, in threes: so the fragments of each come before those that begin it.
+    parts.chunks_mut(3).for_each(|some| some.reverse());
+    frames.extend(parts.into_iter().rev());
+    let expected = replay_frames(&frames, usize::MAX >> 1);
+    let mut told: Vec<String> = expected
+        .observations
+        .iter()
+        .map(|one| format!("{} {}", one.seen_in.as_str(), one.hostname))
+        .collect();
+    told.sort();
+    assert_eq!(told, ["dns_query a.pastebin.com".to_owned(), chromium_name()]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcap");
+    let bytes = pcap(&frames);
+    std::fs::write(&path, &bytes).unwrap();
+    for chunk_bytes in 1..=bytes.len() {
+        assert_eq!(
+            replay(std::slice::from_ref(&path), 1, chunk_bytes),
+            expected,
+            "chunks of {chunk_bytes} bytes"
+        );
+    }
+}

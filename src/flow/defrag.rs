@@ -9,6 +9,7 @@
 //! that what is read here was at worst not read there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use etherparse::defrag::IpDefragBuf;
@@ -56,6 +57,11 @@ impl FragmentKey {
     pub const fn new(packet: &Packet<'_>, fragment: &Fragment<'_>) -> Self {
         let protocol = if packet.dst.is_ipv4() { fragment.protocol } else { 0 };
         Self { src: packet.src, dst: packet.dst, id: fragment.id, protocol, path: packet.path }
+    }
+
+    /// 32 bits by which the datagram is known, never nought: what [`Flow::tag`](super::Flow::tag) is to a conversation.
+    pub fn tag(&self) -> u32 {
+        ((FxBuildHasher.hash_one(self) >> 32) as u32).max(1)
     }
 }
 
@@ -144,7 +150,7 @@ pub struct Counters {
 }
 
 /// Datagrams of which fragments are missing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Defrag {
     datagrams: HashMap<FragmentKey, Entry, FxBuildHasher>,
     /// By age.
@@ -170,7 +176,7 @@ impl Unfinished {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     place: u64,
     /// Of the fragment that came first; when it is done, of the one that came last.
@@ -180,7 +186,7 @@ struct Entry {
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     Open(IpDefragBuf),
     Abandoned,
