@@ -15,9 +15,21 @@ use std::time::Duration;
 use common::binary::{Ran, command, dataset, signal, text, undertone, wait};
 use serde_json::Value;
 
-/// Captures on Ethernet: what clients send, hellos in pieces and out of order, tags that a driver takes off, nothing to find.
-const PLAYED: [&str; 7] =
-    ["curl", "first-look", "split-hello", "dns-types", "link-vlan", "link-qinq", "lookalikes"];
+/// Captures on Ethernet: what clients send, hellos in pieces and out of order, other protocols, tags that a driver takes off, nothing to
+/// find.
+const PLAYED: [&str; 11] = [
+    "curl",
+    "first-look",
+    "split-hello",
+    "dns-types",
+    "dns-tcp",
+    "http",
+    "quic-aioquic",
+    "quic-chromium",
+    "link-vlan",
+    "link-qinq",
+    "lookalikes",
+];
 
 /// The ends of the cable.
 const SENSOR: &str = "ut-sensor";
