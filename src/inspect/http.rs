@@ -172,7 +172,7 @@ fn read(head: &[u8]) -> Option<Request<'_>> {
     let mut lines = head.split(|byte| *byte == b'\n').peekable();
     let (method, target) = request_line(lines.next()?)?;
     let connect = method == b"CONNECT";
-    let authority = if connect { Authority::parse(target) } else { absolute(target) };
+    let authority = absolute(target).or_else(|| authority_form(target).filter(|_| connect));
     let (mut host, mut hosts) = (None, 0u16);
     let (mut length, mut chunked, mut upgrade) = (0, false, connect);
     while let Some(line) = lines.next() {
@@ -205,6 +205,35 @@ fn read(head: &[u8]) -> Option<Request<'_>> {
     Some(Request { method, target, authority, host, hosts, body, end: head.len() })
 }
 
+/// How many bytes a body in chunks takes (RFC 9112 section 7.1), with its trailer and the empty line. `None` when it is not all
+/// there, and when it makes no sense.
+pub fn chunks(body: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(body);
+    loop {
+        let size = line(&mut reader)?;
+        // Behind a semicolon stands what is said about the chunk.
+        let digits = size.split(|byte| *byte == b';').next()?.trim_ascii();
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        match usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()? {
+            0 => break,
+            size => reader.skip(size).ok()?,
+        }
+        if !line(&mut reader)?.is_empty() {
+            return None;
+        }
+    }
+    while !line(&mut reader)?.is_empty() {}
+    Some(reader.offset())
+}
+
+/// The next line, without its end.
+fn line<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let line = reader.take(memchr(b'\n', reader.rest())? + 1).ok()?;
+    Some(line.trim_ascii_end())
+}
+
 /// The authority of an absolute URI (RFC 3986 section 3.2).
 fn absolute(target: &[u8]) -> Option<Authority<'_>> {
     let at = memmem::find(target, b"://")?;
@@ -212,9 +241,13 @@ fn absolute(target: &[u8]) -> Option<Authority<'_>> {
     if !scheme.iter().all(u8::is_ascii_alphabetic) {
         return None;
     }
-    let behind = target.get(at + 3..)?;
-    let end = behind.iter().position(|byte| b"/?#\\".contains(byte)).unwrap_or(behind.len());
-    Authority::parse(behind.get(..end)?)
+    authority_form(target.get(at + 3..)?)
+}
+
+/// An authority, and nothing of a path that stands behind it.
+fn authority_form(text: &[u8]) -> Option<Authority<'_>> {
+    let end = text.iter().position(|byte| b"/?#\\".contains(byte)).unwrap_or(text.len());
+    Authority::parse(text.get(..end)?)
 }
 
 /// A decimal number, of digits alone.
@@ -301,6 +334,9 @@ mod tests {
             1,
         );
         check("GET HTTP://user:pass@a.example?x HTTP/1.1\n\n", Some(("a.example", None)), None, 0);
+        check("CONNECT a.example:443/x HTTP/1.1\n\n", Some(("a.example", Some(443))), None, 0);
+        check("CONNECT http://a.example/ HTTP/1.1\n\n", Some(("a.example", None)), None, 0);
+        check("CONNECT / HTTP/1.1\nHost: a.example\n\n", None, Some(("a.example", None)), 1);
         check("GET /redirect?to=http://a.example/ HTTP/1.1\n\n", None, None, 0);
         check("GET http:///x HTTP/1.1\n\n", None, None, 0);
         check("BITS_POST /x HTTP/1.1\nHost: a.example\n\n", None, Some(("a.example", None)), 1);
@@ -325,6 +361,34 @@ mod tests {
             request(connect).found().map(|request| (request.end, request.body)),
             Some((32, Body::Other))
         );
+    }
+
+    #[test]
+    fn bodies_in_chunks() {
+        for (body, expected) in [
+            ("0\r\n\r\nGET", Some(5)),
+            ("0\n\nGET", Some(3)),
+            ("5\r\nhello\r\n0A;x=y\r\n0123456789\r\n000\r\nTrailer: 1\r\n\r\nGET", Some(49)),
+            ("5\r\nhello\r\n0\r\n", None),
+            ("5\r\nhello world\r\n0\r\n\r\n", None),
+            ("+5\r\nhello\r\n0\r\n\r\n", None),
+            ("\r\n0\r\n\r\n", None),
+            ("10000000000000000\r\n\r\nGET", None),
+            ("ffffffffffffffff\r\n\r\nGET", None),
+            ("", None),
+        ] {
+            assert_eq!(chunks(body.as_bytes()), expected, "{body}");
+            for (cut, _) in body.char_indices() {
+                assert_eq!(
+                    chunks(&body.as_bytes()[..cut]),
+                    expected.filter(|end| *end <= cut),
+                    "{body} {cut}"
+                );
+            }
+            check_mutations(body.as_bytes(), |bytes| {
+                assert!(chunks(bytes).is_none_or(|end| end <= bytes.len()));
+            });
+        }
     }
 
     #[test]

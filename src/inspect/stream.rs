@@ -10,6 +10,8 @@ use crate::flow::Flow;
 pub enum Kind {
     /// A TLS client's side.
     Tls,
+    /// What a TLS client puts before its second hello.
+    ChangeCipherSpec,
     /// An HTTP/1 client's side.
     Http,
     /// DNS, either side.
@@ -90,6 +92,7 @@ pub fn recognise(first: &[u8], flow: &Flow) -> Recognised {
     }
     for (kind, begins) in [
         (Kind::Tls, tls::begins(first)),
+        (Kind::ChangeCipherSpec, tls::begins_second(first)),
         (Kind::Http, http::begins(first)),
         (Kind::Socks, socks::begins(first)),
         (Kind::Proxy, proxy::begins(first)),
@@ -111,10 +114,12 @@ pub fn read(kind: Kind, bytes: &[u8], tell: &mut dyn FnMut(Said<'_>)) -> Read {
         Kind::Tls => {
             tls::client_hello(bytes, &mut joined).map(|hello| (Some(Said::Hello(hello)), usize::MAX))
         }
+        Kind::ChangeCipherSpec => Progress::Found((None, tls::CHANGE_CIPHER_SPEC.len())),
         Kind::Http => http::request(bytes).map(|request| {
             let body = match request.body {
                 http::Body::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-                http::Body::Chunked | http::Body::Other => 0,
+                http::Body::Chunked => bytes.get(request.end..).and_then(http::chunks).unwrap_or(0),
+                http::Body::Other => 0,
             };
             (Some(Said::Http(request)), request.end.saturating_add(body))
         }),
@@ -158,6 +163,64 @@ pub fn read_cut(kind: Kind, bytes: &[u8], tell: &mut dyn FnMut(Said<'_>)) {
                 tell(Said::Dns(message));
             }
         }
-        Kind::Socks | Kind::Proxy => {}
+        Kind::ChangeCipherSpec | Kind::Socks | Kind::Proxy => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Endpoint, Protocol};
+    use crate::inspect::testing::{check_begins, hex};
+
+    /// The names in a stream whose messages follow each other.
+    fn names(bytes: &[u8]) -> Vec<String> {
+        let end = |port| Endpoint { ip: std::net::Ipv4Addr::LOCALHOST.into(), port };
+        let flow = Flow { src: end(50_000), dst: end(443), protocol: Protocol::TCP };
+        let (mut names, mut at) = (Vec::new(), 0);
+        while let Recognised::Is(kind) = recognise(bytes.get(at..).unwrap_or_default(), &flow) {
+            let read = read(kind, bytes.get(at..).unwrap_or_default(), &mut |said| {
+                names.extend(said.name().map(|name| String::from_utf8_lossy(name).into_owned()));
+            });
+            match read {
+                Read::Message(length) => at += length,
+                _ => break,
+            }
+        }
+        names
+    }
+
+    /// A ClientHello with the name `a.b`, in one record.
+    fn hello() -> Vec<u8> {
+        let random = "07".repeat(32);
+        hex(&format!(
+            "16 0303 003b 01 000037 0303 {random} 00 0002 1301 01 00 000c 0000 0008 0006 00 0003 612e62"
+        ))
+    }
+
+    #[test]
+    fn a_second_hello() {
+        assert_eq!(names(&hello()), ["a.b"]);
+        let second = [&tls::CHANGE_CIPHER_SPEC[..], &hello()].concat();
+        assert_eq!(names(&second), ["a.b"]);
+        assert_eq!(check_begins(&second, tls::begins_second), Begins::Yes);
+        // What else clients send behind it is encrypted.
+        let last = [&tls::CHANGE_CIPHER_SPEC[..], &hex("17 0303 0002 0102")].concat();
+        assert!(names(&last).is_empty());
+        assert_eq!(check_begins(&hex("14 0303 0001 02 16"), tls::begins_second), Begins::No);
+    }
+
+    #[test]
+    fn a_request_behind_chunks() {
+        let first =
+            "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\nContent-Length: 50\r\n\r\n";
+        let second = "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n";
+        for (body, expected) in [
+            ("4\r\nbody\r\n0\r\n\r\n", &["a.example", "b.example"][..]),
+            ("0\r\n\r\n", &["a.example", "b.example"]),
+            ("ffffffffffffffff\r\n\r\n", &["a.example"]),
+        ] {
+            assert_eq!(names(format!("{first}{body}{second}").as_bytes()), expected, "{body:?}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use hello::{
 };
 pub(super) use hello::{body, body_prefix};
 pub use ja4::{Ja4, Over};
-pub use record::{MAX_STREAM, begins};
+pub use record::{CHANGE_CIPHER_SPEC, MAX_STREAM, begins, begins_second};
 
 use super::Progress;
 

@@ -38,6 +38,23 @@ pub fn begins(first: &[u8]) -> Begins {
     }
 }
 
+/// The record that clients of TLS 1.3 put before their second hello, the answer to a HelloRetryRequest (RFC 8446 appendix D.4).
+///
+/// The second hello has the first one's name (section 4.1.2), and is the only one where the first was lost. Clients send
+/// this record before their last flight too: what follows it then is no hello.
+pub const CHANGE_CIPHER_SPEC: [u8; 6] = [20, 3, 3, 0, 1, 1];
+
+/// Whether bytes begin with [`CHANGE_CIPHER_SPEC`].
+#[inline]
+pub fn begins_second(first: &[u8]) -> Begins {
+    let same = first.iter().zip(&CHANGE_CIPHER_SPEC).all(|(octet, wanted)| octet == wanted);
+    match same {
+        true if first.len() >= CHANGE_CIPHER_SPEC.len() => Begins::Yes,
+        true => Begins::Maybe,
+        false => Begins::No,
+    }
+}
+
 /// Whether `octet` can stand at `place` of a ClientHello: its type, a length below 64 KiB, SSL 3.0 or later.
 const fn is_hello_octet(place: usize, octet: u8) -> bool {
     match place {
