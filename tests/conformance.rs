@@ -20,9 +20,11 @@ const ALLOWED: &str = include_str!("conformance.allowed");
 /// Names that are reported and Wireshark does not show, in the same form.
 const BEYOND: &str = include_str!("conformance.beyond");
 
-/// How often a name of a kind is in a capture, between two ends, which are in the order of their text.
-type Tally = BTreeMap<(String, Name, [String; 2]), Frames>;
-/// A capture has a name of this kind.
+/// How often a name is in a capture between two ends.
+type Tally = BTreeMap<Place, Frames>;
+/// A capture, a kind and a name, and both ends in the order of their text.
+type Place = (String, Name, [String; 2]);
+/// A kind and a name.
 type Name = (String, String);
 /// The frames that complete it.
 type Frames = Vec<u64>;
@@ -63,7 +65,7 @@ fn names_beyond_wireshark() {
 
 /// Compares what differs with what may, to the number.
 #[track_caller]
-fn settle(differing: &[(&(String, Name, [String; 2]), usize, &Frames)], allowed: &str) {
+fn settle(differing: &[(&Place, usize, &Frames)], allowed: &str) {
     let mut counts = BTreeMap::<(String, String, String), (usize, Vec<String>)>::new();
     for ((capture, (kind, name), ends), times, frames) in differing {
         let (count, places) = counts.entry((capture.clone(), kind.clone(), name.clone())).or_default();
