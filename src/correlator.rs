@@ -68,17 +68,18 @@ type GroupKey = (IpAddr, Box<str>);
 #[derive(Debug)]
 struct Group {
     summary: Summary,
-    alert: Alert,
-    /// Whether `alert` has not settled, and so may still come to say more.
-    unsettled: bool,
+    /// When the last alert was opened.
+    first: Timestamp,
+    /// That alert, until it has settled: till then it may come to say more.
+    alert: Option<Box<Alert>>,
     /// Whether `alert` says more than was told of it.
     grown: bool,
 }
 
 impl Correlator {
-    /// The most pairs of client and service that are kept; the oldest is summarised early when there are more. 65,536 pairs are
-    /// a busy day of a large network, and about 64 MiB at the worst.
-    pub const MOST_GROUPS: usize = 65_536;
+    /// The most pairs of client and service that are kept; the oldest is summarised early when there are more. 32,768 pairs are
+    /// a busy day of a large network, and some 40 MiB.
+    pub const MOST_GROUPS: usize = 32_768;
 
     /// A Correlator that has seen nothing.
     pub fn new(folding: Folding) -> Self {
@@ -102,26 +103,23 @@ impl Correlator {
         match self.groups.get_mut(&key) {
             Some(group) => {
                 group.add_to_summary(&finding);
-                if group.unsettled && at.since(group.alert.first) <= self.folding.settle {
-                    group.add_to_alert(finding);
-                } else if at.since(group.alert.first) > self.folding.repeat_window {
+                if at.since(group.first) > self.folding.repeat_window {
                     if let Some(settled) = group.settle() {
                         tell(Record::Alert(settled));
                     }
-                    group.alert = alert(&key, finding);
-                    self.open_alert(key, at, tell);
+                    self.open_alert(key, finding, tell);
+                } else if at.since(group.first) <= self.folding.settle {
+                    group.add_to_alert(finding);
                 }
             }
             None => {
                 self.make_room(tell);
-                let alert = alert(&key, finding);
-                let summary = summary(&alert);
-                let mut group = Group { summary, alert, unsettled: false, grown: false };
-                let finding = group.alert.finding.clone();
+                let summary = summary(identity(&key, at), &finding);
+                let mut group = Group { summary, first: at, alert: None, grown: false };
                 group.add_to_summary(&finding);
                 self.groups.insert(key.clone(), group);
                 self.opened.push_back(key.clone());
-                self.open_alert(key, at, tell);
+                self.open_alert(key, finding, tell);
             }
         }
     }
@@ -138,7 +136,7 @@ impl Correlator {
                 return;
             }
             if let Some(group) = self.groups.get_mut(key)
-                && group.alert.first == *first
+                && group.first == *first
                 && let Some(settled) = group.settle()
             {
                 tell(Record::Alert(settled));
@@ -173,16 +171,17 @@ impl Correlator {
         Finding { contact, attribution: Attribution { level: AttributionLevel::NoTelemetry }, level, rules }
     }
 
-    fn open_alert(&mut self, key: GroupKey, at: Timestamp, tell: &mut dyn FnMut(Record)) {
-        if let Some(group) = self.groups.get_mut(&key) {
-            group.unsettled = true;
-            group.grown = !self.folding.at_once;
-            if self.folding.at_once {
-                tell(Record::Alert(group.alert.clone()));
-                group.alert.update = true;
-            }
-            self.unsettled.push_back((key, at));
+    fn open_alert(&mut self, key: GroupKey, finding: Finding, tell: &mut dyn FnMut(Record)) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let mut alert = Box::new(alert(&key, finding));
+        group.first = alert.first;
+        group.grown = !self.folding.at_once;
+        if self.folding.at_once {
+            tell(Record::Alert((*alert).clone()));
+            alert.update = true;
         }
+        self.unsettled.push_back((key, alert.first));
+        group.alert = Some(alert);
     }
 
     fn make_room(&mut self, tell: &mut dyn FnMut(Record)) {
@@ -219,18 +218,18 @@ impl Group {
     }
 
     fn add_to_alert(&mut self, finding: Finding) {
-        self.grown |= self.alert.seen_in.insert(finding.contact.observation.seen_in);
-        if says_more(&finding, &self.alert.finding) {
-            self.alert.finding = finding;
+        let Some(alert) = &mut self.alert else { return };
+        self.grown |= alert.seen_in.insert(finding.contact.observation.seen_in);
+        if says_more(&finding, &alert.finding) {
+            alert.finding = finding;
             self.grown = true;
         }
     }
 
     /// Settles the alert; gives it if it says more than was told.
     fn settle(&mut self) -> Option<Alert> {
-        let tell = self.unsettled && self.grown;
-        (self.unsettled, self.grown) = (false, false);
-        tell.then(|| self.alert.clone())
+        let alert = self.alert.take()?;
+        std::mem::take(&mut self.grown).then_some(*alert)
     }
 }
 
@@ -253,14 +252,15 @@ fn alert(key: &GroupKey, finding: Finding) -> Alert {
     Alert { id: identity(key, first), update: false, first, finding, seen_in }
 }
 
-fn summary(alert: &Alert) -> Summary {
+fn summary(id: u64, finding: &Finding) -> Summary {
+    let at = finding.contact.observation.at;
     Summary {
-        id: alert.id,
-        finding: alert.finding.clone(),
-        first: alert.first,
-        last: alert.first,
+        id,
+        finding: finding.clone(),
+        first: at,
+        last: at,
         count: 0,
-        seen_in: alert.seen_in.clone(),
+        seen_in: Default::default(),
         hostnames: Default::default(),
         destinations: Default::default(),
         ports: Default::default(),
@@ -273,4 +273,146 @@ fn identity((client, service): &GroupKey, first: Timestamp) -> u64 {
     let text = format!("{client}\n{service}\n{}", first.as_nanos());
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::flow::{Endpoint, Flow, Protocol};
+    use crate::hostname::Hostname;
+    use crate::inspect::Detail;
+    use crate::lists::Lists;
+
+    /// Contacts: seconds, last byte of the client's address, name, way. What is told: alerts as `A first name ways (update)`, summaries as
+    /// `S count names`.
+    fn check(folding: Folding, contacts: &[(i64, u8, &str, SeenIn)], expected: &[&str]) {
+        let lists = Lists::builtin();
+        let mut correlator = Correlator::new(folding);
+        let mut told = Vec::new();
+        let mut tell = |record: Record| {
+            told.push(match record {
+                Record::Alert(alert) => format!(
+                    "A {} {} {}{}",
+                    alert.first.as_nanos() / SECOND,
+                    alert.finding.contact.observation.hostname,
+                    alert.seen_in.iter().map(|way| way.as_str()).collect::<Vec<_>>().join("+"),
+                    if alert.update { " (update)" } else { "" }
+                ),
+                Record::Summary(summary) => format!(
+                    "S {} {}",
+                    summary.count,
+                    summary.hostnames.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("+")
+                ),
+                Record::Hostname(_) => unreachable!("no hostname was given"),
+            });
+        };
+        for (seconds, client, name, seen_in) in contacts {
+            let end = |last, port| Endpoint { ip: [10, 0, 0, last].into(), port };
+            let observation = Observation {
+                at: Timestamp::from_parts(*seconds, 0),
+                source: 0,
+                frame: 1,
+                flow: Flow { src: end(*client, 1000), dst: end(200, 443), protocol: Protocol::TCP },
+                hostname: Hostname::new(name).unwrap(),
+                seen_in: *seen_in,
+                detail: Detail::Nothing,
+            };
+            let entry: Arc<_> = lists.lookup(name).unwrap().clone();
+            correlator.contact(Contact { observation, entry }, &mut tell);
+        }
+        correlator.finish(&mut tell);
+        assert_eq!(told, expected);
+    }
+
+    const ASKED: SeenIn = SeenIn::DnsQuery;
+    const REACHED: SeenIn = SeenIn::TlsSni;
+
+    #[test]
+    fn a_page_load_is_one_alert_that_stands_for_the_connection() {
+        check(
+            Folding::replay(),
+            &[
+                (1, 7, "api.dropboxapi.com", ASKED),
+                (2, 7, "api.dropboxapi.com", REACHED),
+                (3, 7, "content.dropboxapi.com", ASKED),
+            ],
+            &["A 1 api.dropboxapi.com dns_query+tls_sni", "S 3 api.dropboxapi.com+content.dropboxapi.com"],
+        );
+    }
+
+    #[test]
+    fn clients_and_services_are_told_apart_in_the_order_of_their_first_contacts() {
+        check(
+            Folding::replay(),
+            &[
+                (1, 7, "pastebin.com", ASKED),
+                (2, 8, "pastebin.com", REACHED),
+                (3, 7, "t.me", REACHED),
+                (4, 7, "pastebin.com", REACHED),
+            ],
+            &[
+                "A 1 pastebin.com dns_query+tls_sni",
+                "A 2 pastebin.com tls_sni",
+                "A 3 t.me tls_sni",
+                "S 2 pastebin.com",
+                "S 1 pastebin.com",
+                "S 1 t.me",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_beacon_is_one_alert_an_hour_and_one_summary() {
+        let beacon: Vec<_> = (0..10_000).map(|turn| (turn, 7, "pastebin.com", REACHED)).collect();
+        check(
+            Folding::replay(),
+            &beacon,
+            &[
+                "A 0 pastebin.com tls_sni",
+                "A 3601 pastebin.com tls_sni",
+                "A 7202 pastebin.com tls_sni",
+                "S 10000 pastebin.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_live_sensor_tells_at_once_and_again_when_there_is_more_to_say() {
+        check(
+            Folding::live(),
+            &[
+                (1, 7, "pastebin.com", ASKED),
+                (2, 7, "pastebin.com", REACHED),
+                (2, 8, "t.me", REACHED),
+                (60, 7, "pastebin.com", REACHED),
+            ],
+            &[
+                "A 1 pastebin.com dns_query",
+                "A 2 t.me tls_sni",
+                "A 1 pastebin.com dns_query+tls_sni (update)",
+                "S 3 pastebin.com",
+                "S 1 t.me",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_clock_that_runs_backwards_loses_nothing() {
+        check(
+            Folding::replay(),
+            &[
+                (100, 7, "pastebin.com", ASKED),
+                (1, 7, "pastebin.com", REACHED),
+                (9_000, 7, "pastebin.com", REACHED),
+                (2, 7, "pastebin.com", ASKED),
+            ],
+            &[
+                "A 100 pastebin.com dns_query+tls_sni",
+                "A 9000 pastebin.com dns_query+tls_sni",
+                "S 4 pastebin.com",
+            ],
+        );
+    }
 }
