@@ -73,10 +73,15 @@ impl Reading<'_> {
         for _ in 0..chunks {
             give_back(&free, Vec::new());
         }
-        std::thread::scope(|scope| {
+        let cutting = &cutting;
+        // What is moved in is dropped with a panic here: the workers then wait for nothing, and end.
+        std::thread::scope(move |scope| {
             for _ in 0..self.threads {
-                let (buffers, done, cutting) = (buffers.clone(), done.clone(), &cutting);
-                scope.spawn(move || self.scan(cutting, make_worker(), &buffers, &done));
+                let (buffers, done) = (buffers.clone(), done.clone());
+                scope.spawn(move || {
+                    let _told = Fall(&done);
+                    self.scan(cutting, make_worker(), &buffers, &done);
+                });
             }
             drop(done);
             for message in scanned {
@@ -88,6 +93,8 @@ impl Reading<'_> {
                         &mut |buffer| give_back(&free, buffer),
                     ),
                     Message::File(source, end) => tell(Told::File { source, end }),
+                    // Its chunk will not come; the scope ends with its panic.
+                    Message::Fallen => break,
                 }
             }
         });
@@ -280,6 +287,19 @@ struct Cutting<'f> {
 enum Message {
     Chunk(u64, Box<Scanned>),
     File(u32, Result<Option<End>, Problem>),
+    /// A worker has panicked.
+    Fallen,
+}
+
+/// Tells that a worker has panicked, as it does so.
+struct Fall<'s>(&'s Sender<Message>);
+
+impl Drop for Fall<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.0.send(Message::Fallen));
+        }
+    }
 }
 
 /// Gives a chunk's memory back for the next one. The workers may be gone by then.

@@ -8,11 +8,17 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
-use common::binary::{cases, list, undertone};
+use common::binary::{FIRST_LOOK, cases, list, undertone};
 use common::{Replayed, replay};
 use undertone::capture::savefile;
-use undertone::runtime::CHUNK_BYTES;
+use undertone::lists::Builder;
+use undertone::merge::Merger;
+use undertone::runtime::{CHUNK_BYTES, Reading};
+use undertone::worker::Worker;
 
 /// Each number of threads with sizes of chunks in bytes: a record each, less than most hellos, a few packets, as in a replay.
 const WAYS: [(usize, usize); 9] =
@@ -100,4 +106,23 @@ fn the_program_writes_the_same_bytes() {
     for threads in ["2", "8", "2", "8"] {
         assert!(run(threads) == expected, "{threads} threads");
     }
+}
+
+#[test]
+fn a_panic_of_whoever_is_told_ends_the_workers() {
+    let (ended, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let fallen = std::panic::catch_unwind(|| {
+            let lists = Arc::new(Builder::new().build());
+            let make_worker = || Worker::new(lists.clone(), true, None);
+            let (files, _) = savefile::open(&[FIRST_LOOK.into()]);
+            let (stop, progress) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
+            // Many more chunks than there are at once.
+            let reading = Reading { threads: 2, chunk_bytes: 1, stop: &stop, progress: &progress };
+            let mut merger = Merger::new(make_worker(), false);
+            reading.files(&files, &make_worker, &mut merger, &mut |_| panic!("on purpose"));
+        });
+        ended.send(fallen.is_err()).unwrap();
+    });
+    assert_eq!(wait.recv_timeout(Duration::from_secs(20)), Ok(true), "the workers wait for ever");
 }
