@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ring::digest::{Context, SHA256};
+use ring::digest::SHA256;
 
 use super::facts::{is_grease, u16_list, versions};
 use super::hello::{ClientHello, ExtensionType, is_dtls};
@@ -122,14 +122,26 @@ fn hash(list: &[u16], behind: impl IntoIterator<Item = u16>) -> [u8; 12] {
     if list.is_empty() {
         return digits;
     }
-    let mut context = Context::new(&SHA256);
-    let mut add = |separator: &str, value: u16| context.update(format!("{separator}{value:04x}").as_bytes());
-    list.iter().enumerate().for_each(|(at, value)| add(if at == 0 { "" } else { "," }, *value));
-    behind.into_iter().enumerate().for_each(|(at, value)| add(if at == 0 { "_" } else { "," }, value));
-    let nibbles = context.finish();
-    let nibbles = nibbles.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    // One text and one digest: a digest for each number was a quarter of the time of a replay full of hellos.
+    let mut text = Vec::with_capacity(5 * list.len() + 128);
+    let mut add = |separator: Option<u8>, value: u16| {
+        text.extend(separator);
+        text.extend([12, 8, 4, 0].map(|shift| digit((value >> shift & 0xf) as u8)));
+    };
+    list.iter().enumerate().for_each(|(at, value)| add((at > 0).then_some(b','), *value));
+    behind
+        .into_iter()
+        .enumerate()
+        .for_each(|(at, value)| add(Some(if at == 0 { b'_' } else { b',' }), value));
+    let hashed = ring::digest::digest(&SHA256, &text);
+    let nibbles = hashed.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
     for (place, nibble) in digits.iter_mut().zip(nibbles) {
-        *place = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        *place = digit(nibble);
     }
     digits
+}
+
+/// A hexadecimal digit in lower case.
+const fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
