@@ -167,8 +167,6 @@ pub enum Detail {
         /// QCLASS, as on the wire (mDNS uses the top bit).
         qclass: u16,
     },
-    /// A ClientHello.
-    Tls,
     /// A ClientHello of TLS, QUIC or DTLS, and what it says beside the name.
     Hello(Box<tls::HelloFacts>),
     /// An answer of DNS, by which a connection without a name has one.

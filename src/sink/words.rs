@@ -57,6 +57,22 @@ pub(super) fn dns_type(number: u16) -> String {
     name.to_owned()
 }
 
+/// A version of TLS as people write it; the number where it has no name: a draft's, or one that is made up.
+pub(super) fn tls_version(number: u16) -> String {
+    let name = match number {
+        0x0304 => "1.3",
+        0x0303 => "1.2",
+        0x0302 => "1.1",
+        0x0301 => "1.0",
+        0x0300 => "ssl-3.0",
+        0xfefc => "dtls-1.3",
+        0xfefd => "dtls-1.2",
+        0xfeff => "dtls-1.0",
+        _ => return format!("{number:#06x}"),
+    };
+    name.to_owned()
+}
+
 /// `network.protocol`: what carried the name, where that is known.
 pub(super) const fn protocol(seen_in: SeenIn) -> Option<&'static str> {
     Some(match seen_in {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::super::words;
 use crate::capture::Timestamp;
 use crate::flow::Protocol;
+use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
 use crate::rules::Rule;
 
 /// A document.
@@ -209,6 +210,62 @@ pub(super) struct TlsClient<'a> {
     pub(super) server_name: &'a str,
 }
 
+/// What a ClientHello says for which the schema has no place.
+#[derive(Serialize)]
+pub(super) struct HelloFields<'a> {
+    pub(super) client: HelloClient<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HelloClient<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ja4: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    alpn: &'a [String],
+    versions: Vec<String>,
+    /// Whether there are values that mean nothing, as browsers of the Chromium family send (RFC 8701).
+    grease: bool,
+    ml_kem: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    padding: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ech: Option<EchFields<'a>>,
+    #[serde(skip_serializing_if = "is_false")]
+    esni: bool,
+    /// False where the end of the hello is missing; lists may be short then.
+    #[serde(skip_serializing_if = "is_true")]
+    whole: bool,
+}
+
+/// The outer part of an encrypted ClientHello, or what looks like one.
+#[derive(Serialize)]
+pub(super) struct EchFields<'a> {
+    pub(super) config_id: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) public_name: Option<&'a str>,
+    pub(super) kind: &'static str,
+}
+
+impl<'a> From<&'a HelloFacts> for HelloFields<'a> {
+    fn from(facts: &'a HelloFacts) -> Self {
+        let ech =
+            |offer: EchOffer| EchFields { config_id: offer.config_id, public_name: None, kind: "unknown" };
+        Self {
+            client: HelloClient {
+                ja4: facts.ja4.as_ref().map(Ja4::as_str),
+                alpn: &facts.alpn,
+                versions: facts.versions.iter().map(|version| words::tls_version(*version)).collect(),
+                grease: facts.grease,
+                ml_kem: facts.ml_kem,
+                padding: facts.padding,
+                ech: facts.ech.map(ech),
+                esni: facts.esni,
+                whole: facts.whole,
+            },
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Related<'a> {
     pub(super) ip: Vec<IpAddr>,
@@ -225,6 +282,8 @@ pub(super) struct Undertone<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) level: Option<&'static str>,
     pub(super) hostname: HostnameFields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<HelloFields<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) rules: Vec<FiredRule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -292,4 +351,14 @@ pub(super) struct SummaryFields<'a> {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as above
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as above
+const fn is_true(flag: &bool) -> bool {
+    *flag
 }

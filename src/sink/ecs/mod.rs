@@ -13,9 +13,9 @@ use crate::flow::Flow;
 use crate::inspect::{Detail, Observation, SeenIn};
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
-    AttributionFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HostnameFields, Ingress,
-    Interface, Network, Observer, Question, Related, RuleFields, ServiceFields, SummaryFields, Threat, Tls,
-    TlsClient, Transport, Undertone, Ways,
+    AttributionFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields,
+    Ingress, Interface, Network, Observer, Question, Related, RuleFields, ServiceFields, SummaryFields,
+    Threat, Tls, TlsClient, Transport, Undertone, Ways,
 };
 
 /// The version of the schema, in `ecs.version`.
@@ -88,6 +88,7 @@ impl<'a> Document<'a> {
             Network { transport: None, protocol: None, community_id: None, ..document.network };
         document.dns = None;
         document.tls = None;
+        document.undertone.tls = None;
         document.related = Related {
             ip: std::iter::once(client)
                 .chain(summary.destinations.iter().copied().filter(|ip| *ip != client))
@@ -166,7 +167,7 @@ impl<'a> Document<'a> {
                 _ => None,
             },
             tls: match &observation.detail {
-                Detail::Tls | Detail::Hello(_) => Some(Tls { client: TlsClient { server_name: name } }),
+                Detail::Hello(_) => Some(Tls { client: TlsClient { server_name: name } }),
                 _ => None,
             },
             related: Related { ip: related_ips, hosts: vec![name] },
@@ -176,6 +177,10 @@ impl<'a> Document<'a> {
                 hostname: HostnameFields {
                     name: Some(name),
                     seen_in: Ways::One(observation.seen_in.as_str()),
+                },
+                tls: match &observation.detail {
+                    Detail::Hello(facts) => Some(HelloFields::from(&**facts)),
+                    _ => None,
                 },
                 rules: Vec::new(),
                 service: None,
@@ -288,6 +293,8 @@ mod tests {
 "related":{"ip":["10.0.0.7","162.125.1.19"],"hosts":["api.dropboxapi.com"]},
 "file":{"path":"office.pcapng"},
 "undertone":{"level":"low","hostname":{"name":"api.dropboxapi.com","seen_in":["dns_query","tls_sni"]},
+"tls":{"client":{"ja4":"t13d1517h2_8daaf6152771_cb7bf5808d99","alpn":["h2","http/1.1"],"versions":["1.3","1.2"],"grease":true,"ml_kem":true,
+"ech":{"config_id":232,"kind":"unknown"}}},
 "rules":[{"id":"tier-2","name":"Contact with a listed service","level":"low"}],
 "service":{"name":"Dropbox","category":"cloud-storage","entry":"dropboxapi.com","tier":2},
 "attribution":{"level":"no-telemetry"},"frame":42}}"#,
