@@ -14,8 +14,17 @@ use super::BLOCK;
 /// for; 128 MiB is what `zstd --ultra -22` writes and the most that the zstd program takes without being told to.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
+/// How many bytes a decompressor is asked for at once. One that finds damage keeps to itself what it made of the same request, so
+/// this is the most that is lost of what stands before the damage; and it is always the same, however the file is cut.
+const PIECE: usize = 4096;
+
 /// A stream of decompressed bytes.
-pub(super) struct Source(Body);
+pub(super) struct Source {
+    body: Body,
+    /// Decompressed bytes, and how many of them were given.
+    piece: Vec<u8>,
+    given: usize,
+}
 
 enum Body {
     Plain(Raw),
@@ -41,7 +50,7 @@ impl Source {
         let got = fill(&mut magic, |into| raw.read(into))?;
         raw.ahead = magic.get(..got).unwrap_or_default().to_vec();
         raw.bytes = 0;
-        Ok(Self(match magic {
+        let body = match magic {
             [0x1f, 0x8b, ..] => {
                 Body::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BLOCK, raw))))
             }
@@ -52,16 +61,17 @@ impl Source {
                 Body::Zstd(Box::new(decoder))
             }
             _ => Body::Plain(raw),
-        }))
+        };
+        Ok(Self { body, piece: Vec::new(), given: 0 })
     }
 
     /// Reads some bytes; none at the end.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         loop {
-            let result = match &mut self.0 {
+            let result = match &mut self.body {
                 Body::Plain(raw) => raw.read(into),
-                Body::Gzip(decoder) => decoder.read(into),
-                Body::Zstd(decoder) => decoder.read(into),
+                Body::Gzip(decoder) => piecewise(decoder, &mut self.piece, &mut self.given, into),
+                Body::Zstd(decoder) => piecewise(decoder, &mut self.piece, &mut self.given, into),
             };
             return match result {
                 Ok(got) => Ok(got),
@@ -93,12 +103,31 @@ impl Source {
     }
 
     fn raw(&self) -> &Raw {
-        match &self.0 {
+        match &self.body {
             Body::Plain(raw) => raw,
             Body::Gzip(decoder) => decoder.get_ref().get_ref(),
             Body::Zstd(decoder) => decoder.get_ref().get_ref(),
         }
     }
+}
+
+/// Reads from a piece, and the next piece where that is used up.
+fn piecewise(
+    decoder: &mut impl Read,
+    piece: &mut Vec<u8>,
+    given: &mut usize,
+    into: &mut [u8],
+) -> io::Result<usize> {
+    if *given == piece.len() {
+        piece.resize(PIECE, 0);
+        let result = decoder.read(piece);
+        piece.truncate(*result.as_ref().unwrap_or(&0));
+        *given = 0;
+        result?;
+    }
+    let got = piece.get(*given..).unwrap_or_default().read(into)?;
+    *given += got;
+    Ok(got)
 }
 
 /// The file itself, which remembers how it failed, since decompressors tell that in words of their own.
