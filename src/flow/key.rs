@@ -79,6 +79,14 @@ impl Flow {
         ((mixed >> 32) as u32).max(1)
     }
 
+    /// 64 bits by which a conversation is known: equal for both directions, and not for two conversations of a capture unless
+    /// somebody has searched for them.
+    #[inline]
+    pub fn fold(&self) -> u64 {
+        use std::hash::BuildHasher as _;
+        rustc_hash::FxBuildHasher.hash_one(self.key())
+    }
+
     /// The conversation, in which both directions are equal.
     #[inline]
     pub fn key(self) -> FlowKey {

@@ -6,8 +6,10 @@
 mod assembly;
 pub mod defrag;
 mod key;
+mod recent;
 mod table;
 
 pub use assembly::{Assembly, Insertion};
 pub use key::{CommunityId, Endpoint, Flow, FlowKey, Protocol};
+pub use recent::Recent;
 pub use table::Table;

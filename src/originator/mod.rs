@@ -3,6 +3,10 @@
 //! Takes a [`Contact`](crate::lists::Contact) and says which process made it, how that is known and how surely: an
 //! [`Attribution`]. Without telemetry for a host the answer is that there is none; a process is never guessed.
 
+mod answers;
+
+pub use answers::{Answers, Asked, Candidates};
+
 /// Who made a contact, and how that is known.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Attribution {

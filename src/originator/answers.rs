@@ -1,0 +1,305 @@
+//! Who asked DNS for what: a client, an address of a server, and the names that led the one to the other.
+//!
+//! Names that meet no list are kept like the others, for an address that several names lead to is a contact with none of them for
+//! sure, and that has to be told. A client is an address: what it asked by IPv4 says nothing of its connections by IPv6.
+//!
+//! How long a name is good for is not what DNS says: programs keep addresses longer than they may, for they resolve a name
+//! once and connect again and again. So a name counts for its time to live or [`Answers::FRESH`], whichever is longer; where
+//! none counts any more, the last one that was asked for stands in, until [`Answers::STALE`].
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::capture::Timestamp;
+use crate::hostname::Hostname;
+use crate::lists::Entry;
+
+/// A name that a client asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The name.
+    pub name: Hostname,
+    /// The entry of the lists that it meets.
+    pub entry: Option<Arc<Entry>>,
+}
+
+/// The names by which a client may have come to a server.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    /// The one to be told: of those that meet a list the last one asked for, else the last one asked for.
+    pub best: Arc<Asked>,
+    /// When the client learned that it leads there.
+    pub at: Timestamp,
+    /// All of them, the last one asked for at the end.
+    pub all: Vec<Arc<Asked>>,
+}
+
+/// The names that clients asked for, by client and address of the server.
+#[derive(Debug, Default)]
+pub struct Answers {
+    pairs: FxHashMap<(IpAddr, IpAddr), Pair>,
+    /// Pairs in the order in which they were last answered, among others that have been answered again since.
+    ages: VecDeque<((IpAddr, IpAddr), u64)>,
+    /// Configurations for encrypted hellos, by client and identifier.
+    ech: FxHashMap<(IpAddr, u8), Vec<(Hostname, Answer)>>,
+    /// How many answers came.
+    answers: u64,
+    given_up: u64,
+}
+
+#[derive(Debug)]
+struct Pair {
+    /// Which answer was the last one.
+    last: u64,
+    names: Vec<Answer>,
+}
+
+#[derive(Clone, Debug)]
+struct Answer {
+    asked: Arc<Asked>,
+    at: Timestamp,
+    /// Nanoseconds for which it counts.
+    good_for: i64,
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+impl Answers {
+    /// The most pairs of client and server; beyond it the one that was not answered for the longest time is given up. A thousand
+    /// clients that each know a hundred addresses; about 32 MiB.
+    pub const MOST_PAIRS: usize = 131_072;
+    /// The most names of one pair; beyond it the oldest that meets no list is given up, or else the oldest. The address of a
+    /// content network has dozens of names, and who has asked for 32 of them has told nothing by connecting.
+    pub const MOST_NAMES: usize = 32;
+    /// The most configurations for encrypted hellos of all clients, by identifier; beyond it no further one is kept. A large network
+    /// has few: what serves many names has one for all.
+    pub const MOST_ECH: usize = 16_384;
+    /// Nanoseconds for which a name counts at least: five minutes, since clients' own caches do not go by times of 20 or 60 seconds
+    /// to the second, and a page that was loaded goes on connecting.
+    pub const FRESH: i64 = 300 * SECOND;
+    /// Nanoseconds after which a name stands in for nothing: a day, in which a program that resolved a name once may go on with it.
+    pub const STALE: i64 = 24 * 3600 * SECOND;
+
+    /// Takes an answer: the client learned at a time that a name leads to these addresses, for so many seconds.
+    pub fn learn(
+        &mut self,
+        client: IpAddr,
+        asked: &Arc<Asked>,
+        addresses: &[IpAddr],
+        ttl: u32,
+        at: Timestamp,
+    ) {
+        self.answers += 1;
+        let answer = Answer { asked: asked.clone(), at, good_for: Self::FRESH.max(i64::from(ttl) * SECOND) };
+        for server in addresses {
+            let key = (client, *server);
+            let pair = self.pairs.entry(key).or_insert(Pair { last: 0, names: Vec::new() });
+            pair.last = self.answers;
+            self.given_up += keep(&mut pair.names, answer.clone());
+            self.ages.push_back((key, self.answers));
+        }
+        while self.pairs.len() > Self::MOST_PAIRS {
+            let Some((oldest, last)) = self.ages.pop_front() else { break };
+            if self.pairs.get(&oldest).is_some_and(|pair| pair.last == last) {
+                self.pairs.remove(&oldest);
+                self.given_up += 1;
+            }
+        }
+        if self.ages.len() > 2 * self.pairs.len() + 1024 {
+            self.ages.retain(|(key, last)| self.pairs.get(key).is_some_and(|pair| pair.last == *last));
+        }
+    }
+
+    /// Takes a configuration for an encrypted hello that the client learned for a name.
+    pub fn learn_ech(
+        &mut self,
+        client: IpAddr,
+        asked: &Arc<Asked>,
+        config_id: u8,
+        public_name: &Hostname,
+        at: Timestamp,
+    ) {
+        let key = (client, config_id);
+        if self.ech.len() >= Self::MOST_ECH && !self.ech.contains_key(&key) {
+            self.given_up += 1;
+            return;
+        }
+        let known = self.ech.entry(key).or_default();
+        known.retain(|(public, answer)| !(public == public_name && answer.asked.name == asked.name));
+        if known.len() >= Self::MOST_NAMES {
+            known.remove(0);
+            self.given_up += 1;
+        }
+        known.push((public_name.clone(), Answer { asked: asked.clone(), at, good_for: Self::STALE }));
+    }
+
+    /// The names by which a client may have come to a server at a time.
+    pub fn of(&self, client: IpAddr, server: IpAddr, now: Timestamp) -> Option<Candidates> {
+        let names = &self.pairs.get(&(client, server))?.names;
+        let fresh: Vec<&Answer> =
+            names.iter().filter(|answer| now.since(answer.at) <= answer.good_for).collect();
+        if fresh.is_empty() {
+            let last = names.last().filter(|answer| now.since(answer.at) <= Self::STALE)?;
+            return candidates(&[last]);
+        }
+        candidates(&fresh)
+    }
+
+    /// The names that a client may mean with an encrypted hello: those whose configuration has this identifier and name in clear. If some of
+    /// them lead to the server, these.
+    pub fn hidden(
+        &self,
+        client: IpAddr,
+        server: IpAddr,
+        config_id: u8,
+        public_name: &str,
+        now: Timestamp,
+    ) -> Option<Candidates> {
+        let known = self.ech.get(&(client, config_id))?;
+        let all: Vec<&Answer> = (known.iter())
+            .filter(|(public, answer)| **public == *public_name && now.since(answer.at) <= answer.good_for)
+            .map(|(_, answer)| answer)
+            .collect();
+        let there = self.of(client, server, now);
+        let leads = |answer: &&&Answer| {
+            there.as_ref().is_some_and(|there| there.all.iter().any(|one| one.name == answer.asked.name))
+        };
+        let here: Vec<&Answer> = all.iter().filter(leads).copied().collect();
+        candidates(if here.is_empty() { &all } else { &here })
+    }
+
+    /// How many names and pairs were given up because a limit was reached.
+    pub const fn given_up(&self) -> u64 {
+        self.given_up
+    }
+}
+
+/// Adds a name as the last one asked for. Says how many were given up.
+fn keep(names: &mut Vec<Answer>, answer: Answer) -> u64 {
+    let known = names.iter().position(|one| one.asked.name == answer.asked.name);
+    let full = known.is_none() && names.len() >= Answers::MOST_NAMES;
+    if let Some(known) = known {
+        names.remove(known);
+    } else if full {
+        let unlisted = names.iter().position(|one| one.asked.entry.is_none());
+        names.remove(unlisted.unwrap_or(0));
+    }
+    names.push(answer);
+    u64::from(full)
+}
+
+fn candidates(answers: &[&Answer]) -> Option<Candidates> {
+    let listed = answers.iter().rev().find(|answer| answer.asked.entry.is_some());
+    let best = listed.or(answers.last())?;
+    Some(Candidates {
+        best: best.asked.clone(),
+        at: best.at,
+        all: answers.iter().map(|answer| answer.asked.clone()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::lists::Lists;
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
+
+    fn server(number: u32) -> IpAddr {
+        Ipv4Addr::from_bits(0xc000_0200 + number).into()
+    }
+
+    fn asked(name: &str) -> Arc<Asked> {
+        let entry = Lists::builtin().lookup(name).cloned();
+        Arc::new(Asked { name: Hostname::new(name).unwrap(), entry })
+    }
+
+    fn plain(name: &str) -> Arc<Asked> {
+        Arc::new(Asked { name: Hostname::new(name).unwrap(), entry: None })
+    }
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_nanos(seconds * SECOND)
+    }
+
+    fn names(found: Option<Candidates>) -> Option<(String, Vec<String>)> {
+        found.map(|found| {
+            let all = found.all.iter().map(|one| one.name.to_string()).collect();
+            (found.best.name.to_string(), all)
+        })
+    }
+
+    fn check(answers: &Answers, now: i64, expected: Option<(&str, &[&str])>) {
+        let expected =
+            expected.map(|(best, all)| (best.to_owned(), all.iter().map(|one| (*one).to_owned()).collect()));
+        assert_eq!(names(answers.of(CLIENT, server(1), at(now))), expected, "at {now}");
+    }
+
+    #[test]
+    fn the_listed_name_is_told_among_all_that_count() {
+        let mut answers = Answers::default();
+        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1), server(2)], 60, at(0));
+        answers.learn(CLIENT, &asked("www.example.com"), &[server(1)], 600, at(100));
+        check(&answers, 200, Some(("pastebin.com", &["pastebin.com", "www.example.com"])));
+        check(&answers, 301, Some(("www.example.com", &["www.example.com"])));
+        check(&answers, 701, Some(("www.example.com", &["www.example.com"])));
+        check(&answers, 100 + 86_401, None);
+        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1)], 1, at(400));
+        check(&answers, 500, Some(("pastebin.com", &["www.example.com", "pastebin.com"])));
+        assert!(answers.of(server(1), CLIENT, at(0)).is_none());
+        assert!(answers.of(CLIENT, server(3), at(0)).is_none());
+        assert_eq!(answers.given_up(), 0);
+    }
+
+    #[test]
+    fn hidden_names() {
+        let mut answers = Answers::default();
+        let public = Hostname::new("public.example").unwrap();
+        for (name, number) in [("discord.com", 1), ("www.example.com", 2)] {
+            answers.learn_ech(CLIENT, &asked(name), 77, &public, at(0));
+            answers.learn(CLIENT, &asked(name), &[server(number)], 60, at(0));
+        }
+        let hidden = |number, config_id, name: &str, now| {
+            names(answers.hidden(CLIENT, server(number), config_id, name, at(now))).map(|found| found.0)
+        };
+        assert_eq!(hidden(1, 77, "public.example", 1).as_deref(), Some("discord.com"));
+        assert_eq!(hidden(2, 77, "public.example", 1).as_deref(), Some("www.example.com"));
+        assert_eq!(hidden(3, 77, "public.example", 1).as_deref(), Some("discord.com"), "the listed one");
+        assert_eq!(hidden(1, 78, "public.example", 1), None);
+        assert_eq!(hidden(1, 77, "other.example", 1), None);
+        assert_eq!(hidden(1, 77, "public.example", 86_401), None);
+    }
+
+    #[test]
+    fn names_of_one_pair_are_bounded_and_listed_ones_stay() {
+        let mut answers = Answers::default();
+        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1)], 60, at(0));
+        for number in 0..100 {
+            answers.learn(CLIENT, &plain(&format!("n{number}.example")), &[server(1)], 60, at(0));
+        }
+        let found = answers.of(CLIENT, server(1), at(0)).unwrap();
+        assert_eq!(found.all.len(), Answers::MOST_NAMES);
+        assert_eq!(found.best.name.as_str(), "pastebin.com");
+        assert_eq!(answers.given_up(), 101 - Answers::MOST_NAMES as u64);
+    }
+
+    #[test]
+    fn pairs_are_bounded_and_the_one_not_answered_for_longest_goes() {
+        let mut answers = Answers::default();
+        let name = plain("a.example");
+        let most = Answers::MOST_PAIRS as u32;
+        for number in 0..most + 10 {
+            answers.learn(CLIENT, &name, &[server(number), server(0)], 60, at(0));
+        }
+        assert_eq!(answers.pairs.len(), Answers::MOST_PAIRS);
+        assert_eq!(answers.given_up(), 10);
+        assert!(answers.ages.len() <= 2 * Answers::MOST_PAIRS + 1025);
+        assert!(answers.of(CLIENT, server(0), at(0)).is_some(), "answered again and again");
+        assert!(answers.of(CLIENT, server(1), at(0)).is_none());
+    }
+}
