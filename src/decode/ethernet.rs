@@ -239,7 +239,11 @@ fn announces_network(walk: &Walk<'_>, ahead: usize) -> bool {
         | ether_type::MPLS
         | ether_type::MPLS_UPSTREAM
         | ether_type::PPPOE_SESSION
+        | ether_type::PPP
+        | ether_type::JUMBO_LLC
         | ether_type::VLAN_PROVIDER
+        | ether_type::CISCO_METADATA
+        | ether_type::NSH
         | ether_type::PROVIDER_BACKBONE
         | ether_type::VLAN_9100
         | ether_type::VLAN_9200 => true,
