@@ -193,7 +193,7 @@ fn keep(names: &mut Vec<Answer>, answer: Answer) -> u64 {
 
 fn candidates(answers: &[&Answer]) -> Option<Candidates> {
     let listed = answers.iter().rev().find(|answer| answer.asked.entry.is_some());
-    let best = listed.or(answers.last())?;
+    let best = listed.or_else(|| answers.last())?;
     Some(Candidates {
         best: best.asked.clone(),
         at: best.at,
