@@ -42,6 +42,8 @@ enum State {
     Waiting(u32),
     /// Bytes were seen, and are not yet enough.
     Collecting(Box<Collecting>),
+    /// Whole messages were read up to this sequence number, where the next one begins even if a segment brings bytes before it again.
+    Read(u32),
 }
 
 #[derive(Debug)]
@@ -57,6 +59,8 @@ struct Collecting {
     last: Mark,
     /// Whether messages before the base were read: what comes again from there is known.
     moved: bool,
+    /// Whether messages were read up to the base, and nothing is here of what follows.
+    finished: bool,
 }
 
 impl Conversations {
@@ -130,7 +134,7 @@ impl Conversations {
         let again = match self.open.get(&flow) {
             Some(State::Waiting(next)) => *next == first,
             Some(State::Collecting(open)) => open.base == first,
-            None => false,
+            Some(State::Read(_)) | None => false,
         };
         // A SYN sent again changes nothing; one with another number is a new connection on the same ports.
         if !again {
@@ -150,6 +154,9 @@ impl Conversations {
             return self.give_up(&flow, Some(mark), tell);
         }
         let Some(state) = self.open.get(&flow) else { return false };
+        if let State::Read(next) = *state {
+            return self.follows(flow, next, segment, mark, tell);
+        }
         if let State::Waiting(next) = *state {
             if segment.payload.is_empty() {
                 // The end of the handshake, or a keep-alive.
@@ -164,15 +171,57 @@ impl Conversations {
         }
         let mut open = match self.open.take(&flow) {
             Some(State::Collecting(open)) => open,
-            Some(State::Waiting(next)) => Box::new(Collecting::new(next, mark)),
+            Some(State::Waiting(next) | State::Read(next)) => Box::new(Collecting::new(next, mark)),
             None => return false,
         };
         self.held -= open.assembly.held();
         let (used, stays) = open.add(flow, segment, mark, tell);
         if stays {
             self.keep(flow, State::Collecting(open), tell);
+        } else if open.finished && !segment.flags.has(TcpFlags::FIN) {
+            self.keep(flow, State::Read(open.base), tell);
         }
         used
+    }
+
+    /// Takes a segment behind messages that were read up to `next`: of one that brings their last bytes again, what follows them. Says
+    /// whether it was of use here; else it stands for itself.
+    fn follows(&mut self, flow: Flow, next: u32, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) -> bool {
+        let before = next.wrapping_sub(segment.seq).cast_signed();
+        let rest = usize::try_from(before).ok().and_then(|before| segment.payload.get(before..));
+        match rest {
+            Some(rest) if before > 0 && !rest.is_empty() => {
+                self.open.take(&flow);
+                let wire_len = segment.wire_len.saturating_sub(before.unsigned_abs());
+                self.begin(flow, &Segment { seq: next, payload: rest, wire_len, ..*segment }, mark, tell);
+                true
+            }
+            _ if before > 0 => {
+                // All of it was there before. A whole message is told again, as if it stood alone; what is begun is not waited for.
+                read(flow, segment.payload, None, mark, tell);
+                true
+            }
+            _ if segment.payload.is_empty() => {
+                if segment.flags.has(TcpFlags::FIN) {
+                    self.open.take(&flow);
+                }
+                true
+            }
+            _ => {
+                self.open.take(&flow);
+                // What follows at once stands for itself, and so does what begins a message, though something before it may be lost.
+                // The rest is a part of what will yet come.
+                if before == 0 || matches!(stream::recognise(segment.payload, &flow), Recognised::Is(_)) {
+                    return false;
+                }
+                let mut open = Box::new(Collecting::new(next, mark));
+                let (used, stays) = open.add(flow, segment, mark, tell);
+                if stays {
+                    self.keep(flow, State::Collecting(open), tell);
+                }
+                used
+            }
+        }
     }
 
     /// Looks at a segment for itself: it opens the direction if it is the beginning of something.
@@ -186,6 +235,9 @@ impl Conversations {
         open.moved = consumed > 0;
         let rest = segment.payload.get(consumed..).unwrap_or(&[]);
         if consumed == segment.payload.len() {
+            if !segment.flags.has(TcpFlags::FIN) {
+                self.keep(flow, State::Read(open.base), tell);
+            }
             return;
         }
         if open.assembly.insert(0, rest) != Insertion::Held || open.ends_with(segment) {
@@ -227,7 +279,15 @@ impl Conversations {
 
 impl Collecting {
     fn new(base: u32, last: Mark) -> Self {
-        Self { base, kind: None, at_least: 1, assembly: Assembly::default(), last, moved: false }
+        Self {
+            base,
+            kind: None,
+            at_least: 1,
+            assembly: Assembly::default(),
+            last,
+            moved: false,
+            finished: false,
+        }
     }
 
     /// Adds a segment. Says whether it was of use here, and whether the direction stays open.
@@ -294,7 +354,8 @@ impl Collecting {
         self.base = self.base.wrapping_add(consumed as u32);
         self.moved |= consumed > 0;
         (self.kind, self.at_least) = (kind, at_least);
-        skips || !self.assembly.is_empty()
+        self.finished = self.moved && !skips && self.assembly.is_empty();
+        !self.finished && (skips || !self.assembly.is_empty())
     }
 
     /// Whether nothing can come after this segment that would be of use: the sender ended the stream with it, or a

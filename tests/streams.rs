@@ -142,7 +142,7 @@ fn byte_by_byte_with_the_edge_of_a_chunk_anywhere() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// With the SYN seen: the names, in order, however the bytes come. Without it: each name at most once, and no other.
+    /// With the SYN seen: the names, however the bytes come. Without it: no other name.
     #[test]
     fn any_pieces(
         which in any::<prop::sample::Index>(),
@@ -173,9 +173,9 @@ proptest! {
         let told = names(&frames, chunk_bytes);
         prop_assert_eq!(&told, &names(&frames, CHUNK_BYTES));
         if with_syn {
-            let mut distinct = told;
-            distinct.dedup();
-            prop_assert_eq!(distinct, stream.names.clone());
+            // A message that came whole before the one in front of it is told before it; one that came twice, twice.
+            let distinct: std::collections::BTreeSet<&str> = told.iter().map(String::as_str).collect();
+            prop_assert_eq!(distinct, stream.names.iter().copied().collect());
         } else {
             prop_assert!(told.iter().all(|name| stream.names.contains(&name.as_str())), "{:?}", told);
         }
