@@ -79,6 +79,8 @@ pub mod stats;
 
 pub mod conversations;
 pub mod datagrams;
+pub mod events;
+mod names;
 pub mod worker;
 
 pub mod merge;

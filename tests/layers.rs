@@ -13,11 +13,13 @@ const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "ori
 const SHARED: [&str; 2] = ["hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
-const PLUMBING: [(&str, &[&str]); 18] = [
+const PLUMBING: [(&str, &[&str]); 20] = [
     ("stats", &[]),
     ("conversations", &[]),
     ("datagrams", &["conversations"]),
-    ("worker", &["conversations", "datagrams", "stats"]),
+    ("events", &["conversations"]),
+    ("names", &["conversations", "datagrams", "events", "stats"]),
+    ("worker", &["conversations", "datagrams", "events", "names", "stats"]),
     ("merge", &["stats", "worker"]),
     ("correlator", &[]),
     ("watermark", &[]),
@@ -48,7 +50,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Where purity is promised.
-const PURE: [&str; 13] = [
+const PURE: [&str; 15] = [
     "decode",
     "flow",
     "inspect",
@@ -57,6 +59,8 @@ const PURE: [&str; 13] = [
     "rules",
     "conversations",
     "datagrams",
+    "events",
+    "names",
     "correlator",
     "merge",
     "stats",
