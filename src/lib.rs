@@ -85,6 +85,8 @@ pub mod worker;
 
 pub mod merge;
 
+mod folding;
+
 pub mod correlator;
 pub mod watermark;
 

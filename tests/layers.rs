@@ -13,7 +13,7 @@ const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "ori
 const SHARED: [&str; 2] = ["hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
-const PLUMBING: [(&str, &[&str]); 20] = [
+const PLUMBING: [(&str, &[&str]); 21] = [
     ("stats", &[]),
     ("conversations", &[]),
     ("datagrams", &["conversations"]),
@@ -21,7 +21,8 @@ const PLUMBING: [(&str, &[&str]); 20] = [
     ("names", &["conversations", "datagrams", "events", "stats"]),
     ("worker", &["conversations", "datagrams", "events", "names", "stats"]),
     ("merge", &["stats", "worker"]),
-    ("correlator", &[]),
+    ("folding", &[]),
+    ("correlator", &["folding"]),
     ("watermark", &[]),
     ("cli", &[]),
     ("config", &["cli", "config_file"]),
@@ -50,7 +51,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Where purity is promised.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "decode",
     "flow",
     "inspect",
@@ -61,6 +62,7 @@ const PURE: [&str; 15] = [
     "datagrams",
     "events",
     "names",
+    "folding",
     "correlator",
     "merge",
     "stats",

@@ -143,7 +143,7 @@ pub(crate) mod tests {
     use crate::inspect::tls::{self, HelloFacts, Over};
     use crate::inspect::{Detail, SeenIn};
     use crate::lists::{Contact, Entry, Service, Tier};
-    use crate::originator::{Attribution, AttributionLevel};
+    use crate::originator::Attribution;
     use crate::rules::Rule;
 
     pub(crate) const NOON: Timestamp = Timestamp::from_parts(1_795_176_000, 123_456_789);
@@ -208,7 +208,7 @@ pub(crate) mod tests {
         let contact = Contact { observation, entry: entry("Dropbox", &["T1102.002", "T1567.002"]) };
         Finding {
             contact,
-            attribution: Attribution { level: AttributionLevel::NoTelemetry },
+            attribution: Attribution::no_telemetry(),
             level,
             rules: vec![
                 Rule { id: "tier-2".into(), name: "Contact with a listed service".into(), level }.into(),

@@ -1,0 +1,259 @@
+//! Findings folded: one alert and one summary for what belongs together.
+//!
+//! An alert stands for all contacts of one client with one service until the repeat window is over, a summary for all of
+//! them at the end. Time comes with the findings, and in a live sensor by [`Folder::tick`].
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+
+use crate::capture::Timestamp;
+use crate::inspect::SeenIn;
+use crate::rules::{Alert, Finding, Summary};
+use crate::sink::Record;
+
+/// How findings are folded.
+#[derive(Clone, Copy, Debug)]
+pub struct Folding {
+    /// A client that goes on contacting a service is told of again after so many nanoseconds.
+    pub repeat_window: i64,
+    /// What belongs to one page load: for so many nanoseconds after its first contact an alert waits for the connection that
+    /// follows the DNS question, and for the other ways in which the name is seen.
+    pub settle: i64,
+    /// Tell an alert at its first contact, and again when it settles if it says more by then (a live sensor); otherwise tell it
+    /// once, when it has settled (a replay).
+    pub at_once: bool,
+}
+
+impl Folding {
+    /// One hour: a beacon is a few lines a shift.
+    pub const REPEAT_WINDOW: i64 = 3600 * SECOND;
+    /// Ten seconds: a resolver's retries (5 s), then a handshake's.
+    pub const SETTLE: i64 = 10 * SECOND;
+
+    /// As a replay folds: every alert once, when all that belongs to it is known.
+    pub const fn replay() -> Self {
+        Self { repeat_window: Self::REPEAT_WINDOW, settle: Self::SETTLE, at_once: false }
+    }
+
+    /// As a live sensor folds: every alert at once, and again when it says more.
+    pub const fn live() -> Self {
+        Self { at_once: true, ..Self::replay() }
+    }
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+/// Folds findings into alerts and summaries.
+#[derive(Debug)]
+pub struct Folder {
+    folding: Folding,
+    groups: FxHashMap<GroupKey, Group>,
+    /// Groups in the order in which they were opened.
+    opened: VecDeque<GroupKey>,
+    /// Alerts that have not settled, in the order in which they were opened.
+    unsettled: VecDeque<(GroupKey, Timestamp)>,
+    closed_early: u64,
+}
+
+/// The client's address, and the service's name.
+type GroupKey = (IpAddr, Box<str>);
+
+/// All contacts of one client with one service.
+#[derive(Debug)]
+struct Group {
+    summary: Summary,
+    /// When the last alert was opened.
+    first: Timestamp,
+    /// That alert, until it has settled: till then it may come to say more.
+    alert: Option<Box<Alert>>,
+    /// Whether `alert` says more than was told of it.
+    grown: bool,
+}
+
+impl Folder {
+    /// The most pairs of client and service that are kept; the oldest is summarised early when there are more. 32,768 pairs are
+    /// a busy day of a large network, and some 40 MiB.
+    pub const MOST_GROUPS: usize = 32_768;
+
+    /// A Folder that has seen nothing.
+    pub fn new(folding: Folding) -> Self {
+        Self {
+            folding,
+            groups: FxHashMap::default(),
+            opened: VecDeque::new(),
+            unsettled: VecDeque::new(),
+            closed_early: 0,
+        }
+    }
+
+    /// Takes the next finding.
+    pub fn finding(&mut self, finding: Finding, tell: &mut dyn FnMut(Record)) {
+        let at = finding.contact.observation.at;
+        self.tick(at, tell);
+        let observation = &finding.contact.observation;
+        let key: GroupKey = (observation.flow.src.ip, finding.contact.entry.service().into());
+        match self.groups.get_mut(&key) {
+            Some(group) => {
+                group.add_to_summary(&finding);
+                if at.since(group.first) > self.folding.repeat_window {
+                    if let Some(settled) = group.settle() {
+                        tell(Record::Alert(settled));
+                    }
+                    self.open_alert(key, finding, tell);
+                } else if at.since(group.first) <= self.folding.settle {
+                    group.add_to_alert(finding);
+                }
+            }
+            None => {
+                self.make_room(tell);
+                let summary = summary(identity(&key, at), &finding);
+                let mut group = Group { summary, first: at, alert: None, grown: false };
+                group.add_to_summary(&finding);
+                self.groups.insert(key.clone(), group);
+                self.opened.push_back(key.clone());
+                self.open_alert(key, finding, tell);
+            }
+        }
+    }
+
+    /// Tells the alerts that have settled by `now`.
+    pub fn tick(&mut self, now: Timestamp, tell: &mut dyn FnMut(Record)) {
+        while let Some((key, first)) = self.unsettled.front() {
+            if now.since(*first) <= self.folding.settle {
+                return;
+            }
+            if let Some(group) = self.groups.get_mut(key)
+                && group.first == *first
+                && let Some(settled) = group.settle()
+            {
+                tell(Record::Alert(settled));
+            }
+            self.unsettled.pop_front();
+        }
+    }
+
+    /// Tells what is left: alerts that have not settled, then a summary of each group, in the order in which they were opened.
+    pub fn finish(mut self, tell: &mut dyn FnMut(Record)) {
+        self.tick(Timestamp::from_nanos(i64::MAX), tell);
+        while let Some((key, _)) = self.unsettled.pop_front() {
+            if let Some(settled) = self.groups.get_mut(&key).and_then(Group::settle) {
+                tell(Record::Alert(settled));
+            }
+        }
+        for key in self.opened {
+            if let Some(group) = self.groups.remove(&key) {
+                tell(Record::Summary(group.summary));
+            }
+        }
+    }
+
+    /// How many groups were summarised early because [`Self::MOST_GROUPS`] was reached.
+    pub const fn closed_early(&self) -> u64 {
+        self.closed_early
+    }
+
+    fn open_alert(&mut self, key: GroupKey, finding: Finding, tell: &mut dyn FnMut(Record)) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let mut alert = Box::new(alert(&key, finding));
+        group.first = alert.first;
+        group.grown = !self.folding.at_once;
+        if self.folding.at_once {
+            tell(Record::Alert((*alert).clone()));
+            alert.update = true;
+        }
+        self.unsettled.push_back((key, alert.first));
+        group.alert = Some(alert);
+    }
+
+    fn make_room(&mut self, tell: &mut dyn FnMut(Record)) {
+        while self.groups.len() >= Self::MOST_GROUPS {
+            let Some(oldest) = self.opened.pop_front() else { return };
+            if let Some(mut group) = self.groups.remove(&oldest) {
+                if let Some(settled) = group.settle() {
+                    tell(Record::Alert(settled));
+                }
+                self.closed_early += 1;
+                tell(Record::Summary(group.summary));
+            }
+        }
+    }
+}
+
+impl Group {
+    fn add_to_summary(&mut self, finding: &Finding) {
+        let observation = &finding.contact.observation;
+        let summary = &mut self.summary;
+        summary.count += 1;
+        summary.first = summary.first.min(observation.at);
+        summary.last = summary.last.max(observation.at);
+        summary.seen_in.insert(observation.seen_in);
+        let mut left_out = !keep(&mut summary.hostnames, &observation.hostname);
+        if observation.seen_in.is_connection() {
+            left_out |= !keep(&mut summary.destinations, &observation.flow.dst.ip);
+            left_out |= !keep(&mut summary.ports, &observation.flow.dst.port);
+        }
+        summary.values_left_out += u64::from(left_out);
+        if says_more(finding, &summary.finding) {
+            summary.finding = finding.clone();
+        }
+    }
+
+    fn add_to_alert(&mut self, finding: Finding) {
+        let Some(alert) = &mut self.alert else { return };
+        self.grown |= alert.seen_in.insert(finding.contact.observation.seen_in);
+        if says_more(&finding, &alert.finding) {
+            alert.finding = finding;
+            self.grown = true;
+        }
+    }
+
+    /// Settles the alert; gives it if it says more than was told.
+    fn settle(&mut self) -> Option<Alert> {
+        let alert = self.alert.take()?;
+        std::mem::take(&mut self.grown).then_some(*alert)
+    }
+}
+
+/// Whether a finding stands better for the contacts of a page load than another: by its level, and then as a connection, which names
+/// the server and not the resolver.
+fn says_more(finding: &Finding, than: &Finding) -> bool {
+    let rank = |finding: &Finding| (finding.level, finding.contact.observation.seen_in.is_connection());
+    rank(finding) > rank(than)
+}
+
+/// Adds a value to a bounded set. Says whether the set has it now.
+fn keep<T: Clone + Ord>(set: &mut std::collections::BTreeSet<T>, value: &T) -> bool {
+    set.contains(value) || (set.len() < Summary::MOST_VALUES && set.insert(value.clone()))
+}
+
+fn alert(key: &GroupKey, finding: Finding) -> Alert {
+    let observation = &finding.contact.observation;
+    let first = observation.at;
+    let seen_in: std::collections::BTreeSet<SeenIn> = [observation.seen_in].into();
+    Alert { id: identity(key, first), update: false, first, finding, seen_in }
+}
+
+fn summary(id: u64, finding: &Finding) -> Summary {
+    let at = finding.contact.observation.at;
+    Summary {
+        id,
+        finding: finding.clone(),
+        first: at,
+        last: at,
+        count: 0,
+        seen_in: Default::default(),
+        hostnames: Default::default(),
+        destinations: Default::default(),
+        ports: Default::default(),
+        values_left_out: 0,
+    }
+}
+
+/// The same for the same input on every machine, and in every version that folds in the same way.
+fn identity((client, service): &GroupKey, first: Timestamp) -> u64 {
+    let text = format!("{client}\n{service}\n{}", first.as_nanos());
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte))
+}
