@@ -8,24 +8,13 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::capture::Timestamp;
 use crate::decode::{Segment, TcpFlags};
 use crate::flow::{Assembly, Flow, Insertion, Table};
 use crate::inspect::stream::{self, Kind, Read, Recognised, Said};
-
-/// Which frame: its place among the inputs, and its time.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Mark {
-    /// Which capture file or interface, from 0.
-    pub source: u32,
-    /// Number of the frame there, from 1.
-    pub frame: u64,
-    /// The frame's time.
-    pub at: Timestamp,
-}
+use crate::seen::{Kept, Seen};
 
 /// What a conversation told: which direction, in which frame it became clear, and what it was.
-pub type Tell<'t> = &'t mut dyn FnMut(Flow, Mark, Said<'_>);
+pub type Tell<'t> = &'t mut dyn FnMut(Flow, Seen<'_>, Said<'_>);
 
 /// The directions of TCP conversations that something is expected of.
 #[derive(Debug, Default)]
@@ -56,7 +45,7 @@ struct Collecting {
     at_least: usize,
     assembly: Assembly,
     /// The last frame that brought bytes.
-    last: Mark,
+    last: Kept,
     /// Whether messages before the base were read: what comes again from there is known.
     moved: bool,
     /// Whether messages were read up to the base, and nothing is here of what follows.
@@ -71,7 +60,7 @@ impl Conversations {
     pub const MOST_BYTES: usize = 16 << 20;
 
     /// Takes a segment: tells what became clear by it, and remembers what is still open.
-    pub fn segment(&mut self, flow: Flow, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) {
+    pub fn segment(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
         if segment.flags.has(TcpFlags::SYN) {
             self.synchronise(flow, segment, mark, tell);
         } else if self.open.is_empty() || !self.continues(flow, segment, mark, tell) {
@@ -87,9 +76,9 @@ impl Conversations {
                 rest.push((flow, open));
             }
         }
-        rest.sort_unstable_by_key(|(flow, open)| (open.last, *flow));
+        rest.sort_unstable_by_key(|(flow, open)| (open.last.mark, *flow));
         for (flow, open) in rest {
-            open.tell_rest(flow, open.last, tell);
+            open.tell_rest(flow, open.last.seen(), tell);
         }
     }
 
@@ -102,7 +91,7 @@ impl Conversations {
                 continue;
             }
             if let State::Collecting(open) = &mut state {
-                open.last.frame += frames;
+                open.last.mark.frame += frames;
             }
             self.keep(flow, state, tell);
         }
@@ -129,7 +118,7 @@ impl Conversations {
         self.evicted
     }
 
-    fn synchronise(&mut self, flow: Flow, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) {
+    fn synchronise(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
         let first = segment.seq.wrapping_add(1);
         let again = match self.open.get(&flow) {
             Some(State::Waiting(next)) => *next == first,
@@ -149,7 +138,7 @@ impl Conversations {
     }
 
     /// Gives the segment to its direction if that is open. Says whether it was of use there.
-    fn continues(&mut self, flow: Flow, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) -> bool {
+    fn continues(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) -> bool {
         if segment.flags.has(TcpFlags::RST) {
             return self.give_up(&flow, Some(mark), tell);
         }
@@ -171,7 +160,7 @@ impl Conversations {
         }
         let mut open = match self.open.take(&flow) {
             Some(State::Collecting(open)) => open,
-            Some(State::Waiting(next) | State::Read(next)) => Box::new(Collecting::new(next, mark)),
+            Some(State::Waiting(next) | State::Read(next)) => Box::new(Collecting::new(next, mark.keep())),
             None => return false,
         };
         self.held -= open.assembly.held();
@@ -186,7 +175,14 @@ impl Conversations {
 
     /// Takes a segment behind messages that were read up to `next`: of one that brings their last bytes again, what follows them. Says
     /// whether it was of use here; else it stands for itself.
-    fn follows(&mut self, flow: Flow, next: u32, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) -> bool {
+    fn follows(
+        &mut self,
+        flow: Flow,
+        next: u32,
+        segment: &Segment<'_>,
+        mark: Seen<'_>,
+        tell: Tell<'_>,
+    ) -> bool {
         let before = next.wrapping_sub(segment.seq).cast_signed();
         let rest = usize::try_from(before).ok().and_then(|before| segment.payload.get(before..));
         match rest {
@@ -214,7 +210,7 @@ impl Conversations {
                 if before == 0 || matches!(stream::recognise(segment.payload, &flow), Recognised::Is(_)) {
                     return false;
                 }
-                let mut open = Box::new(Collecting::new(next, mark));
+                let mut open = Box::new(Collecting::new(next, mark.keep()));
                 let (used, stays) = open.add(flow, segment, mark, tell);
                 if stays {
                     self.keep(flow, State::Collecting(open), tell);
@@ -225,12 +221,12 @@ impl Conversations {
     }
 
     /// Looks at a segment for itself: it opens the direction if it is the beginning of something.
-    fn begin(&mut self, flow: Flow, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) {
+    fn begin(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
         if segment.payload.is_empty() || stream::recognise(segment.payload, &flow) == Recognised::Nothing {
             return;
         }
         let Some((consumed, kind, at_least)) = read(flow, segment.payload, None, mark, tell) else { return };
-        let mut open = Box::new(Collecting::new(segment.seq.wrapping_add(consumed as u32), mark));
+        let mut open = Box::new(Collecting::new(segment.seq.wrapping_add(consumed as u32), mark.keep()));
         (open.kind, open.at_least) = (kind, at_least);
         open.moved = consumed > 0;
         let rest = segment.payload.get(consumed..).unwrap_or(&[]);
@@ -260,7 +256,7 @@ impl Conversations {
     }
 
     /// Closes a direction, and tells what it said so far. Says whether it was open.
-    fn give_up(&mut self, flow: &Flow, mark: Option<Mark>, tell: Tell<'_>) -> bool {
+    fn give_up(&mut self, flow: &Flow, mark: Option<Seen<'_>>, tell: Tell<'_>) -> bool {
         let state = self.open.take(flow);
         let was_open = state.is_some();
         if let Some(state) = state {
@@ -269,16 +265,16 @@ impl Conversations {
         was_open
     }
 
-    fn close(&mut self, flow: Flow, state: State, mark: Option<Mark>, tell: Tell<'_>) {
+    fn close(&mut self, flow: Flow, state: State, mark: Option<Seen<'_>>, tell: Tell<'_>) {
         if let State::Collecting(open) = state {
             self.held -= open.assembly.held();
-            open.tell_rest(flow, mark.unwrap_or(open.last), tell);
+            open.tell_rest(flow, mark.unwrap_or_else(|| open.last.seen()), tell);
         }
     }
 }
 
 impl Collecting {
-    fn new(base: u32, last: Mark) -> Self {
+    fn new(base: u32, last: Kept) -> Self {
         Self {
             base,
             kind: None,
@@ -291,7 +287,7 @@ impl Collecting {
     }
 
     /// Adds a segment. Says whether it was of use here, and whether the direction stays open.
-    fn add(&mut self, flow: Flow, segment: &Segment<'_>, mark: Mark, tell: Tell<'_>) -> (bool, bool) {
+    fn add(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) -> (bool, bool) {
         // The difference of sequence numbers is signed (RFC 9293 section 3.4).
         let distance = segment.seq.wrapping_sub(self.base).cast_signed();
         let (offset, payload) = match u32::try_from(distance) {
@@ -315,7 +311,7 @@ impl Collecting {
             return (false, false);
         }
         if !payload.is_empty() {
-            self.last = mark;
+            self.last.set(mark);
         }
         if !self.read(flow, mark, tell) {
             return (true, false);
@@ -328,7 +324,7 @@ impl Collecting {
     }
 
     /// Reads as far as the bytes go. Says whether more are expected.
-    fn read(&mut self, flow: Flow, mark: Mark, tell: Tell<'_>) -> bool {
+    fn read(&mut self, flow: Flow, mark: Seen<'_>, tell: Tell<'_>) -> bool {
         if self.assembly.contiguous().len() < self.at_least {
             return true;
         }
@@ -368,7 +364,7 @@ impl Collecting {
     }
 
     /// Tells what a stream that ends too early said as far as it went.
-    fn tell_rest(&self, flow: Flow, mark: Mark, tell: Tell<'_>) {
+    fn tell_rest(&self, flow: Flow, mark: Seen<'_>, tell: Tell<'_>) {
         if let Some(kind) = self.kind {
             stream::read_cut(kind, self.assembly.contiguous(), &mut |said| tell(flow, mark, said));
         }
@@ -381,7 +377,7 @@ fn read(
     flow: Flow,
     bytes: &[u8],
     mut kind: Option<Kind>,
-    mark: Mark,
+    mark: Seen<'_>,
     tell: Tell<'_>,
 ) -> Option<(usize, Option<Kind>, usize)> {
     let mut consumed = 0;

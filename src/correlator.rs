@@ -109,6 +109,7 @@ mod tests {
                 hostname: Hostname::new(name).unwrap(),
                 seen_in: *seen_in,
                 detail: Detail::Nothing,
+                path: None,
             };
             let entry: Arc<_> = lists.lookup(name).unwrap().clone();
             correlator.contact(Contact { observation, entry }, &mut tell);

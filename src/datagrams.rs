@@ -6,14 +6,14 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::conversations::Mark;
 use crate::flow::{Flow, Table};
 use crate::inspect::quic::{Connection, Hello, Scratch};
 use crate::inspect::tls::ClientHello;
 use crate::inspect::{Progress, dtls, quic};
+use crate::seen::{Kept, Seen};
 
 /// What a connection told: which direction, in which frame it became clear, and the hello.
-pub type Tell<'t> = &'t mut dyn FnMut(Flow, Mark, Said<'_>);
+pub type Tell<'t> = &'t mut dyn FnMut(Flow, Seen<'_>, Said<'_>);
 
 /// A hello in datagrams.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Datagrams {
 struct Known {
     state: State,
     /// The last frame that counted.
-    last: Mark,
+    last: Kept,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Datagrams {
         &mut self,
         flow: Flow,
         payload: &[u8],
-        mark: Mark,
+        mark: Seen<'_>,
         scratch: &mut Scratch,
         tell: Tell<'_>,
     ) -> bool {
@@ -80,7 +80,7 @@ impl Datagrams {
         while let Some(known) = self.open.take_oldest() {
             rest.push(known);
         }
-        rest.sort_unstable_by_key(|(flow, known)| (known.last, *flow));
+        rest.sort_unstable_by_key(|(flow, known)| (known.last.mark, *flow));
         for (flow, known) in rest {
             known.tell_rest(flow, scratch, tell);
         }
@@ -99,7 +99,7 @@ impl Datagrams {
         self.evicted += later.evicted;
         while let Some((flow, mut known)) = later.open.take_oldest() {
             if !except.contains(&flow.tag()) {
-                known.last.frame += frames;
+                known.last.mark.frame += frames;
                 self.keep(flow, known);
                 self.hold_limits(scratch, tell);
             }
@@ -117,10 +117,10 @@ impl Datagrams {
         self.evicted
     }
 
-    fn initial(&mut self, flow: Flow, payload: &[u8], mark: Mark, scratch: &mut Scratch, tell: Tell<'_>) {
+    fn initial(&mut self, flow: Flow, payload: &[u8], mark: Seen<'_>, scratch: &mut Scratch, tell: Tell<'_>) {
         if let Some(Known { state: State::Quic(connection), last }) = self.open.get_mut(&flow) {
             let before = connection.held();
-            *last = mark;
+            last.set(mark);
             if let Progress::Found(hello) = connection.push(payload, scratch) {
                 tell(flow, mark, Said::Quic(hello));
             }
@@ -130,11 +130,11 @@ impl Datagrams {
             if let Progress::Found(hello) = connection.push(payload, scratch) {
                 tell(flow, mark, Said::Quic(hello));
             }
-            self.keep(flow, Known { state: State::Quic(connection), last: mark });
+            self.keep(flow, Known { state: State::Quic(connection), last: mark.keep() });
         }
     }
 
-    fn hello(&mut self, flow: Flow, payload: &[u8], mark: Mark, tell: Tell<'_>) {
+    fn hello(&mut self, flow: Flow, payload: &[u8], mark: Seen<'_>, tell: Tell<'_>) {
         let mut assembly = match self.take(&flow) {
             Some(Known { state: State::Dtls(assembly), .. }) => assembly,
             _ => Box::default(),
@@ -151,7 +151,7 @@ impl Datagrams {
             };
         }
         if missing {
-            self.keep(flow, Known { state: State::Dtls(assembly), last: mark });
+            self.keep(flow, Known { state: State::Dtls(assembly), last: mark.keep() });
         }
     }
 
@@ -190,12 +190,12 @@ impl Known {
         match &self.state {
             State::Quic(connection) => {
                 if let Some(hello) = connection.unfinished(scratch) {
-                    tell(flow, self.last, Said::Quic(hello));
+                    tell(flow, self.last.seen(), Said::Quic(hello));
                 }
             }
             State::Dtls(assembly) => {
                 if let Some(hello) = assembly.prefix() {
-                    tell(flow, self.last, Said::Dtls(hello));
+                    tell(flow, self.last.seen(), Said::Dtls(hello));
                 }
             }
         }

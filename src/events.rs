@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::conversations::Mark;
 use crate::inspect::{Observation, SeenIn};
 use crate::lists::{Contact, Entry};
+use crate::seen::Mark;
 
 /// Something that a frame brought to light.
 #[derive(Clone, Debug)]

@@ -77,6 +77,8 @@ pub mod sink;
 
 pub mod stats;
 
+pub mod seen;
+
 pub mod conversations;
 pub mod datagrams;
 pub mod events;

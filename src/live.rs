@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use crate::capture::{Filter, Live, LiveOptions, Look, Timestamp};
 use crate::config::{self, Verbosity};
-use crate::conversations::Mark;
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::runtime::{now, stop_on_signals};
+use crate::seen::Mark;
 use crate::sink::{Printable, Progress, Source};
 use crate::worker::{Open, Told, Worker};
 

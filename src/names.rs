@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::conversations::Mark;
 use crate::datagrams;
 use crate::events::{Event, Sighting, What};
 use crate::flow::Flow;
@@ -11,6 +10,7 @@ use crate::inspect::stream::Said;
 use crate::inspect::tls::Over;
 use crate::inspect::{Detail, Observation, Progress, SeenIn, dns, quic, socks, tls};
 use crate::lists::Lists;
+use crate::seen::Mark;
 use crate::stats::Counts;
 
 /// Decides what becomes of hostnames.
@@ -178,7 +178,8 @@ impl Names {
         }
         let Mark { source, frame, at } = mark;
         let hostname = Hostname::from_canonical(name);
-        let observation = Observation { at, source, frame, flow, hostname, seen_in, detail: detail() };
+        let observation =
+            Observation { at, source, frame, flow, hostname, seen_in, detail: detail(), path: None };
         Some(What::Hostname(Box::new(Sighting { observation, entry })))
     }
 }

@@ -18,14 +18,16 @@ use rustc_hash::FxHashSet;
 
 use crate::capture::savefile::Chunk;
 use crate::capture::{Filter, Frame, Timestamp};
-use crate::conversations::{Conversations, Mark};
+use crate::conversations::Conversations;
 use crate::datagrams::{self, Datagrams};
-use crate::decode::{self, Fragment, Packet, TcpFlags, Transport};
+use crate::decode::{self, Fragment, Packet, Path, TcpFlags, Transport};
 use crate::flow::defrag::{Defrag, FragmentKey, Reassembly};
 use crate::flow::{Endpoint, Flow, Protocol};
+use crate::inspect::stream::Said;
 use crate::inspect::{dns, quic};
 use crate::lists::Lists;
 use crate::names::Names;
+use crate::seen::{Mark, Seen, boxed};
 use crate::stats::Counts;
 
 pub use crate::events::{Event, Sighting, What};
@@ -151,8 +153,9 @@ impl Worker {
         let evicted = open.evicted();
         let mut events = Vec::new();
         let Judge { names, quic } = &mut self.judge;
-        open.tcp.finish(&mut |flow, mark, said| names.said(flow, mark, &said, &mut events));
-        open.udp.finish(quic, &mut |flow, mark, said| names.datagram(flow, mark, &said, &mut events));
+        open.tcp.finish(&mut |flow, seen, said| said_in_stream(names, flow, seen, &said, &mut events));
+        open.udp
+            .finish(quic, &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
         let counts = Counts { unfinished: open.fragments.unfinished() as u64, ..Counts::default() };
         (finished(source, events, counts), evicted)
@@ -197,6 +200,7 @@ impl Judge {
     ) -> Option<u32> {
         let Self { names, quic } = self;
         let Told { events, counts, .. } = told;
+        let seen = Seen { mark, path: &packet.path };
         match &packet.transport {
             Transport::Tcp(segment) => {
                 const CONTROL: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
@@ -204,20 +208,22 @@ impl Judge {
                     return None;
                 }
                 let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
-                open.tcp.segment(flow, segment, mark, &mut |flow, mark, said| {
-                    names.said(flow, mark, &said, events)
+                open.tcp.segment(flow, segment, seen, &mut |flow, seen, said| {
+                    said_in_stream(names, flow, seen, &said, events)
                 });
                 Some(flow.tag())
             }
             Transport::Udp(datagram) => {
                 let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
                 if dns::is_port(datagram.dst_port) || dns::is_port(datagram.src_port) {
-                    names.question(flow, datagram.payload, mark, of, counts, events);
+                    through(&packet.path, events, |events| {
+                        names.question(flow, datagram.payload, mark, of, counts, events);
+                    });
                     return None;
                 }
                 let tell: datagrams::Tell<'_> =
-                    &mut |flow, mark, said| names.datagram(flow, mark, &said, events);
-                open.udp.datagram(flow, datagram.payload, mark, quic, tell).then(|| flow.tag())
+                    &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
+                open.udp.datagram(flow, datagram.payload, seen, quic, tell).then(|| flow.tag())
             }
             Transport::Fragment(fragment) => {
                 counts.fragments += u64::from(of == 0);
@@ -301,9 +307,49 @@ impl Judge {
             }
         }
         let Self { names, quic } = self;
-        open.tcp.absorb(tcp, frames, again, &mut |flow, mark, said| names.said(flow, mark, &said, events));
-        let tell: datagrams::Tell<'_> = &mut |flow, mark, said| names.datagram(flow, mark, &said, events);
+        open.tcp.absorb(tcp, frames, again, &mut |flow, seen, said| {
+            said_in_stream(names, flow, seen, &said, events)
+        });
+        let tell: datagrams::Tell<'_> =
+            &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
         open.udp.absorb(udp, frames, again, quic, tell);
+    }
+}
+
+/// What becomes of what a stream said, and through which wrappings it came.
+fn said_in_stream(
+    names: &mut Names,
+    flow: Flow,
+    seen: Seen<'_>,
+    said: &Said<'_>,
+    events: &mut Vec<(u32, Event)>,
+) {
+    through(seen.path, events, |events| names.said(flow, seen.mark, said, events));
+}
+
+/// The same of a hello in datagrams.
+fn said_in_datagrams(
+    names: &mut Names,
+    flow: Flow,
+    seen: Seen<'_>,
+    said: &datagrams::Said<'_>,
+    events: &mut Vec<(u32, Event)>,
+) {
+    through(seen.path, events, |events| names.datagram(flow, seen.mark, said, events));
+}
+
+/// Notes a path in the observations that are added.
+#[inline]
+fn through(path: &Path, events: &mut Vec<(u32, Event)>, add: impl FnOnce(&mut Vec<(u32, Event)>)) {
+    let before = events.len();
+    add(events);
+    if path.is_plain() {
+        return;
+    }
+    for (_, event) in events.iter_mut().skip(before) {
+        if let What::Hostname(sighting) = &mut event.what {
+            sighting.observation.path = boxed(path);
+        }
     }
 }
 

@@ -13,13 +13,14 @@ const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "ori
 const SHARED: [&str; 2] = ["hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
-const PLUMBING: [(&str, &[&str]); 21] = [
+const PLUMBING: [(&str, &[&str]); 22] = [
     ("stats", &[]),
-    ("conversations", &[]),
-    ("datagrams", &["conversations"]),
-    ("events", &["conversations"]),
-    ("names", &["conversations", "datagrams", "events", "stats"]),
-    ("worker", &["conversations", "datagrams", "events", "names", "stats"]),
+    ("seen", &[]),
+    ("conversations", &["seen"]),
+    ("datagrams", &["seen"]),
+    ("events", &["seen"]),
+    ("names", &["datagrams", "events", "seen", "stats"]),
+    ("worker", &["conversations", "datagrams", "events", "names", "seen", "stats"]),
     ("merge", &["stats", "worker"]),
     ("folding", &[]),
     ("correlator", &["folding"]),
@@ -31,7 +32,7 @@ const PLUMBING: [(&str, &[&str]); 21] = [
     ("runtime", &["merge", "worker"]),
     ("bench", &["config", "correlator", "merge", "runtime", "stats", "worker"]),
     ("check", &["config", "delivery"]),
-    ("live", &["config", "conversations", "correlator", "delivery", "runtime", "stats", "worker"]),
+    ("live", &["config", "correlator", "delivery", "runtime", "seen", "stats", "worker"]),
     ("replay", &["config", "correlator", "delivery", "merge", "runtime", "worker"]),
     ("lib", &[]),
     ("main", &["bench", "check", "cli", "config", "live", "replay"]),
@@ -51,13 +52,14 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Where purity is promised.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "decode",
     "flow",
     "inspect",
     "lists",
     "originator",
     "rules",
+    "seen",
     "conversations",
     "datagrams",
     "events",

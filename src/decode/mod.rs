@@ -70,6 +70,9 @@ pub struct Packet<'a> {
     pub src: IpAddr,
     /// Destination address.
     pub dst: IpAddr,
+    /// The identification of its IPv4 header, by which a packet that is sent again differs from one that is mirrored twice; nought for
+    /// IPv6, and for what was put together from fragments.
+    pub id: u16,
     /// What the packet carries.
     pub transport: Transport<'a>,
     /// What the packet was wrapped in.

@@ -49,16 +49,18 @@ pub(super) mod protocol {
 pub(super) trait Between {
     fn src(&self) -> IpAddr;
     fn dst(&self) -> IpAddr;
+    /// The identification of an IPv4 header.
+    fn id(&self) -> u16;
 
     /// A packet between them.
     #[inline(always)]
     fn packet<'a>(&self, transport: Transport<'a>) -> Packet<'a> {
-        Packet { src: self.src(), dst: self.dst(), transport, path: Path::default() }
+        Packet { src: self.src(), dst: self.dst(), id: self.id(), transport, path: Path::PLAIN }
     }
 
     /// The addresses alone, for what is off the plain path.
     fn ends(&self) -> Ends {
-        Ends { src: self.src(), dst: self.dst() }
+        Ends { src: self.src(), dst: self.dst(), id: self.id() }
     }
 }
 
@@ -72,6 +74,11 @@ impl Between for Ipv4HeaderSlice<'_> {
     fn dst(&self) -> IpAddr {
         IpAddr::V4(self.destination_addr())
     }
+
+    #[inline(always)]
+    fn id(&self) -> u16 {
+        self.identification()
+    }
 }
 
 impl Between for Ipv6HeaderSlice<'_> {
@@ -84,6 +91,11 @@ impl Between for Ipv6HeaderSlice<'_> {
     fn dst(&self) -> IpAddr {
         IpAddr::V6(self.destination_addr())
     }
+
+    #[inline(always)]
+    fn id(&self) -> u16 {
+        0
+    }
 }
 
 /// Addresses off the plain path.
@@ -91,12 +103,13 @@ impl Between for Ipv6HeaderSlice<'_> {
 pub(super) struct Ends {
     src: IpAddr,
     dst: IpAddr,
+    id: u16,
 }
 
 impl Ends {
     /// Between two addresses.
     pub(super) const fn new(src: IpAddr, dst: IpAddr) -> Self {
-        Self { src, dst }
+        Self { src, dst, id: 0 }
     }
 
     /// Whether they are of IPv4.
@@ -117,6 +130,10 @@ impl Between for Ends {
 
     fn dst(&self) -> IpAddr {
         self.dst
+    }
+
+    fn id(&self) -> u16 {
+        self.id
     }
 }
 

@@ -25,6 +25,14 @@ pub struct Path {
 }
 
 impl Path {
+    /// That of a plain packet.
+    pub const PLAIN: Self = Self { tunnel: None, vlans: [None; 2], depth: 0, unopened: None };
+
+    /// Whether there is neither a tunnel nor a VLAN in it.
+    pub const fn is_plain(&self) -> bool {
+        self.depth == 0 && matches!(self.vlans, [None, None])
+    }
+
     /// This path, inside another: what a datagram put together from fragments carries, inside what the fragments came
     /// through.
     #[must_use]
@@ -99,6 +107,31 @@ pub enum TunnelKind {
     EtherIp,
     /// MPLS in IP (RFC 4023).
     MplsInIp,
+}
+
+impl Tunnel {
+    /// The identifier, where the kind has one and the packet says it.
+    pub const fn identifier(&self) -> Option<u32> {
+        match self.kind {
+            // A key or a session is said, or it is nought here.
+            TunnelKind::Gre | TunnelKind::Erspan | TunnelKind::VxlanGpe if self.id == 0 => None,
+            TunnelKind::Gre
+            | TunnelKind::Pptp
+            | TunnelKind::Erspan
+            | TunnelKind::Vxlan
+            | TunnelKind::VxlanGpe
+            | TunnelKind::Geneve
+            | TunnelKind::GtpU
+            | TunnelKind::L2tp => Some(self.id),
+            TunnelKind::Teredo
+            | TunnelKind::Ayiya
+            | TunnelKind::IpInIp
+            | TunnelKind::SixInFour
+            | TunnelKind::FourInSix
+            | TunnelKind::EtherIp
+            | TunnelKind::MplsInIp => None,
+        }
+    }
 }
 
 impl TunnelKind {

@@ -19,6 +19,7 @@ pub mod tls;
 mod testing;
 
 use crate::capture::Timestamp;
+use crate::decode::Path;
 use crate::flow::Flow;
 use crate::hostname::Hostname;
 
@@ -87,6 +88,8 @@ pub struct Observation {
     pub seen_in: SeenIn,
     /// What else the message said.
     pub detail: Detail,
+    /// Through which tunnel and VLANs it came; `None` where through none.
+    pub path: Option<Box<Path>>,
 }
 
 /// Where a hostname stood.

@@ -185,6 +185,7 @@ pub(crate) mod tests {
             hostname: Hostname::new("api.dropboxapi.com").unwrap(),
             seen_in: SeenIn::TlsSni,
             detail: Detail::Hello(Box::new(facts())),
+            path: None,
         }
     }
 
@@ -201,6 +202,7 @@ pub(crate) mod tests {
             hostname: Hostname::new("api.dropboxapi.com").unwrap(),
             seen_in: SeenIn::DnsQuery,
             detail: Detail::Dns { qtype, qclass },
+            path: None,
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::super::words;
 use crate::capture::Timestamp;
+use crate::decode::Path;
 use crate::flow::Protocol;
 use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
 use crate::rules::Rule;
@@ -172,6 +173,52 @@ pub(super) struct Network {
     pub(super) application: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) community_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vlan: Option<Vlan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) inner: Option<Inner>,
+}
+
+/// A VLAN; the schema has its identifier as a keyword.
+#[derive(Serialize)]
+pub(super) struct Vlan {
+    pub(super) id: String,
+}
+
+/// What stands within the outer VLAN.
+#[derive(Serialize)]
+pub(super) struct Inner {
+    pub(super) vlan: Vlan,
+}
+
+/// The innermost tunnel, through which a packet came.
+#[derive(Serialize)]
+pub(super) struct TunnelFields {
+    #[serde(rename = "type")]
+    type_: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u32>,
+    source: TunnelEnd,
+    destination: TunnelEnd,
+    /// How many tunnels there are, one in the other.
+    depth: u8,
+}
+
+#[derive(Serialize)]
+struct TunnelEnd {
+    ip: IpAddr,
+}
+
+impl TunnelFields {
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        path.tunnel.map(|tunnel| Self {
+            type_: tunnel.kind.as_str(),
+            id: tunnel.identifier(),
+            source: TunnelEnd { ip: tunnel.src },
+            destination: TunnelEnd { ip: tunnel.dst },
+            depth: path.depth,
+        })
+    }
 }
 
 pub(super) struct Transport(pub(super) Protocol);
@@ -284,6 +331,8 @@ pub(super) struct Undertone<'a> {
     pub(super) hostname: HostnameFields<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls: Option<HelloFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tunnel: Option<TunnelFields>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) rules: Vec<FiredRule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,13 +9,14 @@ mod fields;
 use std::io::{self, Write};
 
 use super::{Record, Source, Sources, words};
+use crate::decode::Path;
 use crate::flow::Flow;
 use crate::inspect::{Detail, Observation, SeenIn};
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
     AttributionFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields,
-    Ingress, Interface, Network, Observer, Question, Related, RuleFields, ServiceFields, SummaryFields,
-    Threat, Tls, TlsClient, Transport, Undertone, Ways,
+    Ingress, Inner, Interface, Network, Observer, Question, Related, RuleFields, ServiceFields,
+    SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
 };
 
 /// The version of the schema, in `ecs.version`.
@@ -84,11 +85,18 @@ impl<'a> Document<'a> {
         document.take(finding);
         document.source.port = None;
         document.destination = None;
-        document.network =
-            Network { transport: None, protocol: None, community_id: None, ..document.network };
+        document.network = Network {
+            transport: None,
+            protocol: None,
+            community_id: None,
+            vlan: None,
+            inner: None,
+            ..document.network
+        };
         document.dns = None;
         document.tls = None;
         document.undertone.tls = None;
+        document.undertone.tunnel = None;
         document.related = Related {
             ip: std::iter::once(client)
                 .chain(summary.destinations.iter().copied().filter(|ip| *ip != client))
@@ -120,7 +128,16 @@ impl<'a> Document<'a> {
             Some(Source::Interface(name)) => interface = Some(Ingress { interface: Interface { name } }),
             None => {}
         }
-        let related_ips = if src.ip == dst.ip { vec![src.ip] } else { vec![src.ip, dst.ip] };
+        let path = observation.path.as_deref().unwrap_or(&Path::PLAIN);
+        let mut related_ips = vec![src.ip];
+        for ip in
+            [Some(dst.ip), path.tunnel.map(|it| it.src), path.tunnel.map(|it| it.dst)].into_iter().flatten()
+        {
+            if !related_ips.contains(&ip) {
+                related_ips.push(ip);
+            }
+        }
+        let [outer, inner] = path.vlans.map(|id| id.map(|id| Vlan { id: id.to_string() }));
         Self {
             timestamp: observation.at,
             ecs: Ecs { version: VERSION },
@@ -159,6 +176,8 @@ impl<'a> Document<'a> {
                 protocol: words::protocol(observation.seen_in),
                 application: None,
                 community_id: Some(observation.flow.key().community_id().to_string()),
+                vlan: outer,
+                inner: inner.map(|vlan| Inner { vlan }),
             },
             dns: match &observation.detail {
                 Detail::Dns { qtype, qclass } => Some(Dns {
@@ -182,6 +201,7 @@ impl<'a> Document<'a> {
                     Detail::Hello(facts) => Some(HelloFields::from(&**facts)),
                     _ => None,
                 },
+                tunnel: TunnelFields::of(path),
                 rules: Vec::new(),
                 service: None,
                 attribution: None,
@@ -254,6 +274,7 @@ mod tests {
 
     use super::super::tests::*;
     use super::*;
+    use crate::decode::{Tunnel, TunnelKind};
     use crate::flow::Protocol;
     use crate::rules::Level;
     use serde_json::Value;
@@ -299,6 +320,39 @@ mod tests {
 "service":{"name":"Dropbox","category":"cloud-storage","entry":"dropboxapi.com","tier":2},
 "attribution":{"level":"no-telemetry"},"frame":42}}"#,
         );
+    }
+
+    /// The innermost addresses are those of the record; which way the packet came stands beside them, in a summary nowhere.
+    #[test]
+    fn what_came_through_a_tunnel_and_vlans() {
+        let path = |tunnel, vlans: [u16; 2]| {
+            let vlans = vlans.map(std::num::NonZeroU16::new);
+            Some(Box::new(Path { tunnel, vlans, depth: 2, unopened: None }))
+        };
+        let tunnel = |kind, id| Tunnel { kind, id, src: [192, 0, 2, 1].into(), dst: [192, 0, 2, 2].into() };
+        let record = |path| {
+            let record = Record::Hostname(Observation { path, ..hello() });
+            serde_json::from_str::<Value>(&text(&record, &capture())).unwrap()
+        };
+        let both = record(path(Some(tunnel(TunnelKind::Vxlan, 0)), [100, 42]));
+        assert_eq!(both["source"]["ip"], "10.0.0.7");
+        assert_eq!(both["network"]["vlan"]["id"], "100");
+        assert_eq!(both["network"]["inner"]["vlan"]["id"], "42");
+        let expected = serde_json::json!({"type": "vxlan", "id": 0, "source": {"ip": "192.0.2.1"},
+            "destination": {"ip": "192.0.2.2"}, "depth": 2});
+        assert_eq!(both["undertone"]["tunnel"], expected);
+        let ips = serde_json::json!(["10.0.0.7", "162.125.1.19", "192.0.2.1", "192.0.2.2"]);
+        assert_eq!(both["related"]["ip"], ips);
+        let unnumbered = record(path(Some(tunnel(TunnelKind::IpInIp, 0)), [0, 0]));
+        assert_eq!(unnumbered["undertone"]["tunnel"].get("id"), None);
+        assert_eq!(unnumbered["network"].get("vlan"), None);
+        let tagged = record(path(None, [7, 0]));
+        assert_eq!((&tagged["network"]["vlan"]["id"], tagged["network"].get("inner")), (&"7".into(), None));
+        assert_eq!(tagged["undertone"].get("tunnel"), None);
+        let mut summary = summary(Level::High);
+        summary.finding.contact.observation.path = path(Some(tunnel(TunnelKind::Gre, 9)), [7, 8]);
+        let summary = text(&Record::Summary(summary), &capture());
+        assert!(!summary.contains("vlan") && !summary.contains("tunnel"), "{summary}");
     }
 
     #[test]
