@@ -5,7 +5,13 @@
 
 mod answers;
 mod attribution;
+mod class;
+mod command_line;
+mod programs;
 pub mod record;
 
 pub use answers::{Answers, Asked, Candidates};
 pub use attribution::{Attribution, AttributionLevel, Delegated, Host, Process};
+pub use class::{Class, Originator, Script, Tag};
+pub use command_line::Signs;
+pub use programs::{Place, Program, Programs};

@@ -1,0 +1,757 @@
+//! What kind of program is behind a contact, and what about it is odd: [`Originator`].
+//!
+//! Judges a [`Process`] by its file's name, its path, its signer, the name it was built with, its parent and its command line, with the
+//! data of [`programs`](super::programs). A name alone proves little: a browser is one only where browsers live. What was
+//! found is kept as evidence, in words that an analyst can check.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::attribution::{Attribution, Process};
+use super::command_line::Signs;
+use super::programs::{Place, Program, Programs, spelling, stem};
+
+/// What kind of program it is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// A web browser, in its own place.
+    Browser,
+    /// Keeps files in step with a cloud.
+    SyncClient,
+    /// Chats, meetings, notes, mail, media.
+    Collaboration,
+    /// Edits or shows documents.
+    Office,
+    /// Makes software: editors, version control, package managers, containers.
+    DeveloperTool,
+    /// Keeps programs up to date.
+    Updater,
+    /// Guards, watches or tunnels the endpoint.
+    SecurityTool,
+    /// A shell or the runtime of a language.
+    Interpreter,
+    /// A program of the system that intruders use to run or fetch things.
+    Lolbin,
+    /// Fetches or sends what it is told.
+    DownloadUtility,
+    /// Belongs to the system, or serves others.
+    SystemService,
+    /// Acts for others: a resolver, BITS, WebClient, a proxy.
+    Delegate,
+    /// None of these.
+    #[default]
+    Unknown,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 13] = [
+        Self::Browser,
+        Self::SyncClient,
+        Self::Collaboration,
+        Self::Office,
+        Self::DeveloperTool,
+        Self::Updater,
+        Self::SecurityTool,
+        Self::Interpreter,
+        Self::Lolbin,
+        Self::DownloadUtility,
+        Self::SystemService,
+        Self::Delegate,
+        Self::Unknown,
+    ];
+
+    /// The word in records and rules.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::SyncClient => "sync-client",
+            Self::Collaboration => "collaboration",
+            Self::Office => "office",
+            Self::DeveloperTool => "developer-tool",
+            Self::Updater => "updater",
+            Self::SecurityTool => "security-tool",
+            Self::Interpreter => "interpreter",
+            Self::Lolbin => "lolbin",
+            Self::DownloadUtility => "download-utility",
+            Self::SystemService => "system-service",
+            Self::Delegate => "delegate",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it does what it is told by whoever calls it.
+    pub const fn is_suspicious(self) -> bool {
+        matches!(self, Self::Interpreter | Self::Lolbin | Self::DownloadUtility)
+    }
+}
+
+/// What is odd about an originator.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Tag {
+    /// It does what it is told: a shell, an interpreter, a LOLBin, a download utility.
+    SuspiciousProcess,
+    /// It runs scripts.
+    ScriptingProcess,
+    /// Who started it does not start such programs: Office, a mail client, a PDF reader, a web server, a script host.
+    UnusualParent,
+    /// Its command line has the words of a download cradle or an encoded command.
+    SuspiciousCommandLine,
+    /// The code that it runs stands in its command line.
+    InlineCode,
+    /// It is not what its name says.
+    Masquerade,
+    /// Its file or its script lies where things are dropped.
+    UnusualPath,
+}
+
+impl Tag {
+    /// Every tag.
+    pub const ALL: [Self; 7] = [
+        Self::SuspiciousProcess,
+        Self::ScriptingProcess,
+        Self::UnusualParent,
+        Self::SuspiciousCommandLine,
+        Self::InlineCode,
+        Self::Masquerade,
+        Self::UnusualPath,
+    ];
+
+    /// The word in records and rules.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SuspiciousProcess => "suspicious-process",
+            Self::ScriptingProcess => "scripting-process",
+            Self::UnusualParent => "unusual-parent",
+            Self::SuspiciousCommandLine => "suspicious-command-line",
+            Self::InlineCode => "inline-code",
+            Self::Masquerade => "masquerade",
+            Self::UnusualPath => "unusual-path",
+        }
+    }
+}
+
+/// What an interpreter runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Script {
+    /// That is not known, or it is no interpreter.
+    #[default]
+    None,
+    /// A file of a relative path, or below somebody's home.
+    Loose,
+    /// A file outside of homes and of the places where things are dropped.
+    Settled,
+}
+
+/// What is known of the program behind a contact.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Originator {
+    /// What kind of program.
+    pub class: Class,
+    /// The file's name in lower case, without `.exe`; empty where it is not known.
+    pub name: Box<str>,
+    /// What is odd, in the order of [`Tag`].
+    pub tags: Vec<Tag>,
+    /// What the tags rest on, for people.
+    pub evidence: Vec<String>,
+    /// Where its file lies.
+    pub place: Place,
+    /// Whether its place or its signer bears out what its name says.
+    pub confirmed: bool,
+    /// For what its connections are made, where it acts for others: `bits`, `webclient`, `dns-client`, `winhttp`, `system`, `proxy`.
+    pub delegate: Option<Box<str>>,
+    /// What it runs.
+    pub script: Script,
+}
+
+impl Originator {
+    /// Whoever an attribution names; `None` where it names nobody.
+    pub fn of(attribution: &Attribution, programs: &Programs) -> Option<Self> {
+        match (attribution.originator(), &attribution.delegated) {
+            (Some(process), _) => Some(Self::of_process(process, programs)),
+            // It acts for somebody who is not known.
+            (None, Some(delegated)) => {
+                let name = attribution.process.as_ref().map(|process| named(process).1);
+                Some(Self {
+                    class: Class::Delegate,
+                    name: name.unwrap_or_default(),
+                    evidence: vec![format!("acts for another ({})", delegated.kind)],
+                    confirmed: true,
+                    delegate: Some((*delegated.kind).into()),
+                    ..Self::default()
+                })
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// What is known of a process.
+    pub fn of_process(process: &Process, programs: &Programs) -> Self {
+        let mut judge = Judge::new(process, programs);
+        judge.class();
+        judge.parent();
+        judge.command_line();
+        judge.originator.tags.sort_unstable();
+        judge.originator.tags.dedup();
+        judge.originator
+    }
+
+    /// Whether it has a tag.
+    pub fn has(&self, tag: Tag) -> bool {
+        self.tags.contains(&tag)
+    }
+}
+
+/// A process while it is judged.
+struct Judge<'a> {
+    process: &'a Process,
+    programs: &'a Programs,
+    /// The file's path in one spelling; its name alone where the feed knows no more.
+    path: String,
+    program: Option<&'a Program>,
+    originator: Originator,
+}
+
+impl<'a> Judge<'a> {
+    fn new(process: &'a Process, programs: &'a Programs) -> Self {
+        let (path, name) = named(process);
+        let program = programs.named(&name);
+        Self { process, programs, path, program, originator: Originator { name, ..Originator::default() } }
+    }
+
+    fn class(&mut self) {
+        let program = self.program;
+        let place = self.programs.place(&self.path, program);
+        self.originator.place = place;
+        if place.is_unusual() {
+            self.tag(Tag::UnusualPath, format_args!("runs from {}", self.shown_path()));
+        }
+        self.odd_name();
+        match program {
+            Some(program) => self.known(program, place),
+            None => self.unknown(place),
+        }
+        self.built_as();
+        let class = self.originator.class;
+        if class.is_suspicious() {
+            let name = self.originator.name.clone();
+            self.tag(Tag::SuspiciousProcess, format_args!("{name} is {}", Article(class)));
+        }
+    }
+
+    fn known(&mut self, program: &'a Program, place: Place) {
+        let has_home = program.has_home();
+        let class = program.class;
+        let signed = self.signed(program);
+        // A shell is one wherever it lies; a browser is not.
+        let holds = class.is_suspicious()
+            || match place {
+                Place::Own | Place::NotKnown => true,
+                Place::Dropped | Place::Temporary => false,
+                Place::Installed if has_home => {
+                    class != Class::SystemService && !self.path.starts_with("/windows/")
+                }
+                _ => !has_home || signed == Some(true),
+            };
+        let elsewhere = !matches!(place, Place::Own | Place::NotKnown);
+        self.originator.confirmed = match signed {
+            Some(signed) => signed && holds,
+            None => place == Place::Own || (!has_home && elsewhere && holds),
+        };
+        let name = self.originator.name.clone();
+        if program.imitated && has_home && elsewhere && (!holds || class.is_suspicious()) {
+            self.tag(Tag::Masquerade, format_args!("{name} outside its own place: {}", self.shown_path()));
+        } else if !holds && !has_home {
+            self.tag(Tag::Masquerade, format_args!("{name} in a place where things are dropped"));
+        }
+        if signed == Some(false) {
+            let signer = self.process.signer.as_deref().unwrap_or_default();
+            self.tag(Tag::Masquerade, format_args!("{name} signed by {signer}"));
+        }
+        if holds && signed != Some(false) {
+            self.originator.class = class;
+            self.originator.delegate.clone_from(&program.delegate);
+            self.services_of_windows();
+        }
+        if program.scripting {
+            self.tag(Tag::ScriptingProcess, format_args!("{name} runs scripts"));
+        }
+    }
+
+    fn unknown(&mut self, place: Place) {
+        let name = self.originator.name.clone();
+        if self.process.pid == Some(4) && &*name == "system" {
+            self.originator.class = Class::Delegate;
+            self.originator.delegate = Some("system".into());
+            self.originator.confirmed = true;
+        } else if place != Place::Installed
+            && let Some(known) = self.programs.imitated_by(&name)
+        {
+            self.tag(Tag::Masquerade, format_args!("{name} looks like {known}"));
+        }
+    }
+
+    /// Whether its signer is one of the program's. `None` where either is not known.
+    fn signed(&self, program: &Program) -> Option<bool> {
+        let signer = self.process.signer.as_deref()?;
+        if program.signers.is_empty() {
+            return None;
+        }
+        Some(program.signers.iter().any(|known| signer.to_lowercase().contains(&known.to_lowercase())))
+    }
+
+    /// Names that hide what the file is.
+    fn odd_name(&mut self) {
+        let name = self.originator.name.clone();
+        const DOCUMENTS: [&str; 12] = [
+            ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".jpg", ".png", ".txt", ".zip", ".mp4", ".ppt", ".html",
+        ];
+        if DOCUMENTS.iter().any(|document| name.trim_end().ends_with(document)) {
+            self.tag(Tag::Masquerade, format_args!("{name} is named as a document"));
+        }
+        if name.contains(['\u{202e}', '\u{202d}', '\u{200b}', '\u{2066}', '\u{2067}']) {
+            self.tag(Tag::Masquerade, "its name has characters that change how it is shown");
+        }
+        // Only threads of the kernel have brackets, and no file.
+        if name.starts_with('[') && self.path.contains('/') {
+            self.tag(Tag::Masquerade, format_args!("{name} is named as a thread of the kernel"));
+        }
+    }
+
+    /// The name that the file was built with, where the feed knows it.
+    fn built_as(&mut self) {
+        let Some(original) = self.process.original_name.as_deref().filter(|name| !name.is_empty()) else {
+            return;
+        };
+        let Some(built) = self.programs.built_as(original) else { return };
+        if self.program.is_some_and(|program| std::ptr::eq(program, built)) {
+            return;
+        }
+        let dangerous =
+            built.class.is_suspicious() || matches!(built.class, Class::SystemService | Class::SecurityTool);
+        if dangerous {
+            let name = self.originator.name.clone();
+            self.tag(Tag::Masquerade, format_args!("{name} was built as {original}"));
+            self.originator.class = built.class;
+            self.originator.confirmed = false;
+            if built.scripting {
+                self.tag(Tag::ScriptingProcess, format_args!("{original} runs scripts"));
+            }
+        }
+    }
+
+    /// Services that run in svchost.exe and connect for others.
+    fn services_of_windows(&mut self) {
+        if &*self.originator.name != "svchost" {
+            return;
+        }
+        let line = self.process.command_line.as_deref().unwrap_or_default().to_lowercase();
+        let mut words = line.split_whitespace().skip_while(|word| *word != "-s");
+        let kind = match words.nth(1) {
+            Some("bits") => "bits",
+            Some("webclient") => "webclient",
+            Some("dnscache") => "dns-client",
+            Some("winhttpautoproxysvc") => "winhttp",
+            _ => return,
+        };
+        self.originator.class = Class::Delegate;
+        self.originator.delegate = Some(kind.into());
+        self.originator.evidence.push(format!("svchost for {kind}"));
+    }
+
+    fn parent(&mut self) {
+        let Some(parent) = &self.process.parent else { return };
+        let class = self.originator.class;
+        if !(class.is_suspicious() || class == Class::Unknown) {
+            return;
+        }
+        let (_, name) = named(parent);
+        let Some(program) = self.programs.named(&name).filter(|program| program.parent) else { return };
+        // A script host that starts another of its kind, and a server that starts its own worker, are ordinary.
+        if self.program.is_some_and(|own| std::ptr::eq(own, program)) {
+            return;
+        }
+        self.tag(Tag::UnusualParent, format_args!("started by {name}"));
+    }
+
+    fn command_line(&mut self) {
+        let class = self.originator.class;
+        let Some(line) = self.process.command_line.as_deref() else { return };
+        let reads = class.is_suspicious() || matches!(class, Class::Browser | Class::Unknown);
+        if !reads {
+            return;
+        }
+        let kind = match self.program {
+            Some(_) => self.originator.name.clone(),
+            // Renamed: its line is that of what it was built as.
+            None => self.process.original_name.as_deref().map_or_else(
+                || self.originator.name.clone(),
+                |original| stem(&original.to_lowercase()).into(),
+            ),
+        };
+        let signs = Signs::read(line, &kind);
+        for word in signs.words.iter().filter(|word| word.starts_with("--") == (class == Class::Browser)) {
+            self.tag(Tag::SuspiciousCommandLine, word);
+        }
+        if matches!(class, Class::Interpreter | Class::Lolbin) {
+            if signs.inline {
+                self.tag(Tag::InlineCode, "code in the command line");
+            }
+            self.script(&signs);
+        }
+    }
+
+    fn script(&mut self, signs: &Signs) {
+        if let Some(module) = &signs.module {
+            let first = module.split('.').next().unwrap_or_default();
+            if is_tool(self.programs, first)
+                || ["azure", "awscli", "ensurepip", "venv", "build", "twine"].contains(&first)
+            {
+                self.tool(first);
+            }
+        }
+        let Some(script) = &signs.script else { return };
+        let path = spelling(script);
+        let place = self.programs.place(&path, None);
+        if place.is_unusual() {
+            self.tag(Tag::UnusualPath, format_args!("runs {script}"));
+            return;
+        }
+        let name = stem(&path);
+        let name = [".js", ".cjs", ".mjs", ".py", ".rb", ".pl", ".phar"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
+        let absolute = script.starts_with(['/', '\\']) || script.get(1..2) == Some(":");
+        if absolute && is_tool(self.programs, name) {
+            self.tool(name);
+        }
+        self.originator.script = match place {
+            Place::Installed | Place::Other if absolute => Script::Settled,
+            _ => Script::Loose,
+        };
+    }
+
+    /// An interpreter that runs a developer's tool is that tool.
+    fn tool(&mut self, name: &str) {
+        if self.originator.class == Class::Interpreter && !self.originator.has(Tag::Masquerade) {
+            self.originator.evidence.push(format!("runs {name}"));
+            self.originator.class = Class::DeveloperTool;
+            self.originator.name = name.into();
+            self.originator.confirmed = false;
+        }
+    }
+
+    fn tag(&mut self, tag: Tag, evidence: impl fmt::Display) {
+        self.originator.tags.push(tag);
+        let evidence = evidence.to_string();
+        if !self.originator.evidence.contains(&evidence) {
+            self.originator.evidence.push(evidence);
+        }
+    }
+
+    fn shown_path(&self) -> String {
+        self.process.executable.as_deref().unwrap_or(&self.path).to_owned()
+    }
+}
+
+fn is_tool(programs: &Programs, name: &str) -> bool {
+    programs.named(name).is_some_and(|program| program.class == Class::DeveloperTool)
+}
+
+/// The path of a process's file in one spelling, and its name without `.exe`.
+fn named(process: &Process) -> (String, Box<str>) {
+    let path = spelling(process.executable.as_deref().or(process.name.as_deref()).unwrap_or_default());
+    let name = match &process.executable {
+        Some(_) => stem(&path).into(),
+        None => stem(&process.name.as_deref().unwrap_or_default().to_lowercase()).into(),
+    };
+    (path, name)
+}
+
+/// A class in a sentence.
+struct Article(Class);
+
+impl fmt::Display for Article {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Class::Interpreter => "a shell or an interpreter",
+            Class::Lolbin => "a program of the system that intruders use",
+            Class::DownloadUtility => "a download utility",
+            other => other.as_str(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn process(path: &str, line: &str, parent: &str) -> Process {
+        let text = |text: &str| (!text.is_empty()).then(|| Arc::<str>::from(text));
+        let parent =
+            text(parent).map(|path| Arc::new(Process { executable: Some(path), ..Process::default() }));
+        Process { executable: text(path), command_line: text(line), parent, ..Process::default() }
+    }
+
+    fn shown(process: &Process) -> String {
+        let originator = Originator::of_process(process, Programs::builtin());
+        let tags: Vec<_> = originator.tags.iter().map(|tag| tag.as_str()).collect();
+        assert!(originator.tags.is_empty() || !originator.evidence.is_empty(), "tags rest on evidence");
+        format!("{} {}", originator.class.as_str(), tags.join(" ")).trim_end().to_owned()
+    }
+
+    #[track_caller]
+    fn check(path: &str, expected: &str) {
+        assert_eq!(shown(&process(path, "", "")), expected, "{path}");
+    }
+
+    #[track_caller]
+    fn check_line(path: &str, line: &str, parent: &str, expected: &str) {
+        assert_eq!(shown(&process(path, line, parent)), expected, "{path} {line}");
+    }
+
+    #[test]
+    fn a_browser_is_one_in_its_own_place() {
+        for path in [
+            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+            r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+            r"C:\Users\u\AppData\Local\Google\Chrome\Application\chrome.exe",
+            r"\Device\HarddiskVolume3\Program Files\Mozilla Firefox\firefox.exe",
+            "/usr/lib/firefox-esr/firefox-esr",
+            "/opt/google/chrome/chrome",
+            "/snap/firefox/4090/usr/lib/firefox/firefox",
+            "/Applications/Google Chrome.app/Contents/Frameworks/x/Helpers/Google Chrome Helper.app/Contents/MacOS/Google Chrome Helper",
+            "/System/Volumes/Preboot/Cryptexes/OS/System/Library/Frameworks/WebKit.framework/com.apple.WebKit.Networking",
+            "chrome.exe",
+        ] {
+            check(path, "browser");
+        }
+        for (path, expected) in [
+            (r"C:\Users\u\AppData\Local\Temp\chrome.exe", "unknown masquerade unusual-path"),
+            (r"C:\ProgramData\chrome.exe", "unknown masquerade unusual-path"),
+            (r"C:\Users\u\chrome.exe", "unknown masquerade"),
+            (r"C:\Windows\System32\chrome.exe", "unknown masquerade"),
+            (r"C:\Users\u\evil-chrome.exe", "unknown masquerade"),
+            (
+                r"C:\Program Files\Google\Chrome\..\..\..\Users\Public\chrome.exe",
+                "unknown masquerade unusual-path",
+            ),
+            ("/tmp/firefox", "unknown masquerade unusual-path"),
+            ("/home/u/.cache/chrome", "unknown masquerade unusual-path"),
+            ("/Users/Shared/Safari", "unknown masquerade unusual-path"),
+        ] {
+            check(path, expected);
+        }
+        let said = Originator::of_process(
+            &process(r"C:\Users\u\AppData\Local\Temp\chrome.exe", "", ""),
+            Programs::builtin(),
+        );
+        assert!(
+            said.evidence.contains(
+                &r"chrome outside its own place: C:\Users\u\AppData\Local\Temp\chrome.exe".to_owned()
+            ),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn programs_of_every_class() {
+        for (path, expected) in [
+            (r"C:\Users\u\AppData\Local\Microsoft\OneDrive\OneDrive.exe", "sync-client"),
+            ("/Applications/Dropbox.app/Contents/MacOS/Dropbox", "sync-client"),
+            (r"C:\Users\u\AppData\Local\slack\app-4.41.105\slack.exe", "collaboration"),
+            (r"C:\Program Files\WindowsApps\MSTeams_24.1_x64__8wekyb3d8bbwe\ms-teams.exe", "collaboration"),
+            (r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE", "office"),
+            (r"C:\Users\u\AppData\Local\Programs\Microsoft VS Code\Code.exe", "developer-tool"),
+            (r"C:\Program Files\Git\mingw64\libexec\git-core\git-remote-https.exe", "developer-tool"),
+            ("/usr/lib/git-core/git-remote-https", "developer-tool"),
+            (r"C:\Program Files (x86)\Google\GoogleUpdater\130\updater.exe", "unknown"),
+            (r"C:\Program Files (x86)\Google\Update\GoogleUpdate.exe", "updater"),
+            ("/usr/lib/apt/methods/https", "updater"),
+            (r"C:\ProgramData\Microsoft\Windows Defender\Platform\4.18\MsMpEng.exe", "security-tool"),
+            (r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe", "interpreter suspicious-process"),
+            (
+                r"C:\Users\u\AppData\Local\Programs\Python\Python311\python3.11.exe",
+                "interpreter suspicious-process scripting-process",
+            ),
+            ("/usr/bin/python3", "interpreter suspicious-process scripting-process"),
+            (r"C:\Windows\SysWOW64\rundll32.exe", "lolbin suspicious-process"),
+            (r"C:\Windows\System32\wscript.exe", "lolbin suspicious-process scripting-process"),
+            (r"C:\Windows\System32\curl.exe", "download-utility suspicious-process"),
+            (r"C:\Program Files\Git\mingw64\bin\curl.exe", "download-utility suspicious-process"),
+            (r"C:\Windows\System32\svchost.exe", "system-service"),
+            (r"C:\Windows\System32\inetsrv\w3wp.exe", "system-service"),
+            ("/usr/lib/systemd/systemd-resolved", "delegate"),
+            ("systemd-resolve", "delegate"),
+            ("git-remote-http", "developer-tool"),
+            (r"C:\Program Files\Acme\acme.exe", "unknown"),
+            (r"C:\ProgramData\xapt.exe", "unknown unusual-path"),
+            ("", "unknown"),
+        ] {
+            check(path, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_what_its_name_says() {
+        for (path, expected) in [
+            (r"C:\Windows\Temp\svchost32.exe", "unknown masquerade unusual-path"),
+            (r"C:\Windows\Temp\svchost.exe", "unknown masquerade unusual-path"),
+            (r"C:\Program Files\x\svchost.exe", "unknown masquerade"),
+            (r"C:\Users\u\scvhost.exe", "unknown masquerade"),
+            (r"C:\Users\u\Downloads\invoice.pdf.exe", "unknown masquerade unusual-path"),
+            (r"C:\Users\u\AppData\Roaming\OneDrive.exe", "unknown masquerade unusual-path"),
+            (r"C:\Temp\powershell.exe", "interpreter suspicious-process masquerade unusual-path"),
+            (r"C:\Temp\git.exe", "unknown masquerade unusual-path"),
+            ("/usr/local/lib/[kworker/0:1]", "unknown"),
+            ("/opt/x/[kworkerd]", "unknown masquerade"),
+        ] {
+            check(path, expected);
+        }
+        let renamed = Process {
+            original_name: Some("PowerShell.EXE".into()),
+            ..process(r"C:\Users\u\update.exe", "update.exe -e SQBF", "")
+        };
+        assert_eq!(
+            shown(&renamed),
+            "interpreter suspicious-process suspicious-command-line inline-code masquerade"
+        );
+        let same = Process {
+            original_name: Some("pwsh.dll".into()),
+            ..process(r"C:\Program Files\PowerShell\7\pwsh.exe", "", "")
+        };
+        assert_eq!(shown(&same), "interpreter suspicious-process");
+        let signed = |signer: &str, path: &str| {
+            shown(&Process { signer: Some(signer.into()), ..process(path, "", "") })
+        };
+        assert_eq!(signed("Google LLC", r"D:\Apps\Chrome\chrome.exe"), "browser");
+        assert_eq!(signed("Google LLC", r"C:\Users\Public\chrome.exe"), "unknown masquerade unusual-path");
+        assert_eq!(
+            signed("Evil Ltd", r"C:\Program Files\Google\Chrome\Application\chrome.exe"),
+            "unknown masquerade"
+        );
+    }
+
+    #[test]
+    fn parents_that_start_no_shells() {
+        const PS: &str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
+        for (parent, unusual) in [
+            (r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE", true),
+            ("outlook.exe", true),
+            (r"C:\Program Files\Adobe\Acrobat DC\Acrobat\Acrobat.exe", true),
+            (r"C:\Windows\System32\inetsrv\w3wp.exe", true),
+            (r"C:\Windows\System32\mshta.exe", true),
+            ("/usr/sbin/apache2", true),
+            (r"C:\Windows\explorer.exe", false),
+            (r"C:\Windows\System32\cmd.exe", false),
+        ] {
+            let expected = if unusual {
+                "interpreter suspicious-process unusual-parent"
+            } else {
+                "interpreter suspicious-process"
+            };
+            check_line(PS, "powershell.exe", parent, expected);
+        }
+        check_line(r"C:\Program Files\Google\Chrome\Application\chrome.exe", "", "outlook.exe", "browser");
+    }
+
+    #[test]
+    fn command_lines_and_scripts() {
+        const PS: &str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
+        check_line(
+            PS,
+            "powershell.exe -enc SQBF",
+            "",
+            "interpreter suspicious-process suspicious-command-line inline-code",
+        );
+        check_line(PS, r"powershell.exe -File C:\IT\sync.ps1", "", "interpreter suspicious-process");
+        check_line(
+            PS,
+            r"powershell.exe -File C:\Users\Public\a.ps1",
+            "",
+            "interpreter suspicious-process unusual-path",
+        );
+        check_line(
+            "/usr/bin/python3",
+            "python3 /tmp/a.py",
+            "",
+            "interpreter suspicious-process scripting-process unusual-path",
+        );
+        check_line(
+            "/usr/bin/python3.11",
+            "/usr/bin/python3.11 /usr/bin/pip3 install x",
+            "",
+            "developer-tool suspicious-process scripting-process",
+        );
+        check_line(
+            "/usr/bin/python3",
+            "python3 -m pip install x",
+            "",
+            "developer-tool suspicious-process scripting-process",
+        );
+        check_line(
+            r"C:\Program Files\nodejs\node.exe",
+            r#""C:\Program Files\nodejs\node.exe" "C:\Program Files\nodejs\node_modules\npm\bin\npm-cli.js" ci"#,
+            "",
+            "developer-tool suspicious-process scripting-process",
+        );
+        check_line(
+            r"C:\Program Files\nodejs\node.exe",
+            r"node C:\Users\Public\npm-cli.js",
+            "",
+            "interpreter suspicious-process scripting-process unusual-path",
+        );
+        check_line(
+            r"C:\Program Files\nodejs\node.exe",
+            "node npm-cli.js",
+            "",
+            "interpreter suspicious-process scripting-process",
+        );
+        check_line(
+            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+            "chrome.exe --headless --dump-dom https://x",
+            "",
+            "browser suspicious-command-line",
+        );
+        let of = |line: &str| Originator::of_process(&process(PS, line, ""), Programs::builtin()).script;
+        assert_eq!(of(r"powershell.exe -File C:\IT\sync.ps1"), Script::Settled);
+        assert_eq!(of(r"powershell.exe -File sync.ps1"), Script::Loose);
+        assert_eq!(of(r"powershell.exe -File C:\Users\u\sync.ps1"), Script::Loose);
+        assert_eq!(of("powershell.exe"), Script::None);
+    }
+
+    #[test]
+    fn who_acts_for_others() {
+        for (line, kind) in [
+            ("svchost.exe -k LocalService -p -s WebClient", Some("webclient")),
+            (r"C:\Windows\System32\svchost.exe -k netsvcs -p -s BITS", Some("bits")),
+            ("svchost.exe -k NetworkService -p -s Dnscache", Some("dns-client")),
+            ("svchost.exe -k netsvcs -p -s wuauserv", None),
+            ("svchost.exe -k netsvcs", None),
+        ] {
+            let originator = Originator::of_process(
+                &process(r"C:\Windows\System32\svchost.exe", line, ""),
+                Programs::builtin(),
+            );
+            assert_eq!(originator.delegate.as_deref(), kind, "{line}");
+            assert_eq!(originator.class == Class::Delegate, kind.is_some(), "{line}");
+        }
+        let attribution = |delegated: super::super::Delegated| Attribution {
+            process: Some(Arc::new(process(r"C:\Windows\System32\svchost.exe", "", ""))),
+            delegated: Some(delegated),
+            ..Attribution::no_telemetry()
+        };
+        let nobody = super::super::Delegated { kind: "bits".into(), likely: None, level: None };
+        let of =
+            |attribution: &Attribution| Originator::of(attribution, Programs::builtin()).map(|who| who.class);
+        assert_eq!(of(&attribution(nobody.clone())), Some(Class::Delegate));
+        let likely = Some(Arc::new(process(r"C:\Windows\System32\bitsadmin.exe", "", "")));
+        assert_eq!(of(&attribution(super::super::Delegated { likely, ..nobody })), Some(Class::Lolbin));
+        assert_eq!(of(&Attribution::no_telemetry()), None);
+    }
+}
