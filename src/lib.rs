@@ -95,6 +95,7 @@ pub mod watermark;
 pub mod cli;
 pub mod config;
 mod config_file;
+pub mod telemetry;
 
 pub mod delivery;
 pub mod runtime;

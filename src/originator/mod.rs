@@ -7,6 +7,7 @@ mod answers;
 mod attribution;
 mod class;
 mod command_line;
+pub mod feed;
 mod programs;
 pub mod record;
 

@@ -28,6 +28,7 @@ pub use cutter::Cutter;
 pub use end::{Counts, Damage, End, Ending};
 pub use pcapng::Interface;
 pub use problem::{Problem, Why};
+pub use source::{Failure, Source};
 
 use super::Timestamp;
 use find::Candidate;

@@ -19,7 +19,7 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 const PIECE: usize = 4096;
 
 /// A stream of decompressed bytes.
-pub(super) struct Source {
+pub struct Source {
     body: Body,
     /// Decompressed bytes, and how many of them were given.
     piece: Vec<u8>,
@@ -34,7 +34,7 @@ enum Body {
 
 /// Why no more bytes come, other than the plain end of the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Failure {
+pub enum Failure {
     /// The compressed stream ends too early.
     CutShort,
     /// The compressed stream is wrong.
@@ -44,7 +44,11 @@ pub(super) enum Failure {
 }
 
 impl Source {
-    pub(super) fn new(read: Box<dyn Read + Send>) -> io::Result<Self> {
+    /// Looks at the first bytes to learn whether and how it is compressed.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the decompressor cannot be made.
+    pub fn new(read: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut raw = Raw { ahead: Vec::new(), inner: read, bytes: 0, failed: None };
         let mut magic = [0; 4];
         let got = fill(&mut magic, |into| raw.read(into))?;
@@ -66,7 +70,10 @@ impl Source {
     }
 
     /// Reads some bytes; none at the end.
-    pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
+    ///
+    /// # Errors
+    /// When no more comes for another reason than the end.
+    pub fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         loop {
             let result = match &mut self.body {
                 Body::Plain(raw) => raw.read(into),

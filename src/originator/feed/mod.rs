@@ -1,0 +1,282 @@
+//! Endpoint telemetry: bytes in any cuts → [`Record`]s, whatever wrote them.
+//!
+//! A [`Feed`] is a pure machine. It recognises by their content the encoding, the framing and, record by record, the format, so that one
+//! stream may hold several. Each format has a file of its own here, which turns its records into the one model of
+//! [`record`](super::record). A record that cannot be used is counted with its reason and the line of the first; the rest is used.
+//! Feeds are written by hosts that may be hostile: no record is longer than [`MAX_RECORD`] or nested more deeply than [`MAX_DEPTH`],
+//! and what is held between two calls is at most one record.
+
+#![allow(dead_code, reason = "formats that follow use more of what is shared")]
+
+mod azure;
+mod braces;
+mod document;
+mod flat;
+mod framer;
+mod prefilter;
+mod security;
+mod sysmon;
+mod sysmon_linux;
+mod tally;
+mod time;
+mod utf16;
+mod values;
+mod windows;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use document::{Document, Node};
+use framer::{Framer, Piece};
+use utf16::Utf16;
+
+pub use braces::MAX_DEPTH;
+pub use framer::MAX_RECORD;
+pub use tally::{Refusal, Refused, Tally};
+
+use super::record::Record;
+
+/// Who is told of records.
+type Tell<'t> = &'t mut dyn FnMut(Record<'_>);
+
+/// How many bytes of another encoding are turned into text at once.
+const PIECE: usize = 64 * 1024;
+
+/// How many bytes tell an encoding.
+const MARK: usize = 4;
+
+/// A feed of telemetry.
+#[derive(Debug, Default)]
+pub struct Feed {
+    encoding: Encoding,
+    /// What was pushed and belongs to a record that is not whole yet.
+    held: Vec<u8>,
+    framer: Framer,
+    tally: Tally,
+}
+
+/// How the bytes are to be read.
+#[derive(Debug, Default)]
+enum Encoding {
+    /// Too few came to tell.
+    #[default]
+    Unknown,
+    Utf8,
+    Utf16(Utf16),
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    /// It was told.
+    Told,
+    /// It is of a known format and says nothing that is asked for.
+    PassedOver,
+    /// It cannot be used.
+    Refused(Refusal),
+}
+
+impl Feed {
+    /// A feed of which nothing was read yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes, and tells the records that are whole with them.
+    pub fn push(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Record<'_>)) {
+        self.tally.bytes += bytes.len() as u64;
+        match &mut self.encoding {
+            Encoding::Unknown => {
+                self.held.extend_from_slice(bytes);
+                if self.held.len() >= MARK {
+                    self.begin(tell);
+                }
+            }
+            Encoding::Utf8 if self.held.is_empty() => {
+                let used = self.read(bytes, false, tell);
+                self.held.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            }
+            Encoding::Utf8 => {
+                self.held.extend_from_slice(bytes);
+                self.read_held(false, tell);
+            }
+            Encoding::Utf16(_) => self.wide(bytes, tell),
+        }
+    }
+
+    /// Nothing more comes: tells what is left.
+    pub fn finish(&mut self, tell: &mut dyn FnMut(Record<'_>)) {
+        if matches!(self.encoding, Encoding::Unknown) {
+            self.begin(tell);
+        }
+        if let Encoding::Utf16(utf16) = &mut self.encoding {
+            utf16.finish(&mut self.held);
+        }
+        self.read_held(true, tell);
+    }
+
+    /// What the feed held so far.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Looks at the first bytes, which the marks of the encodings are in. Without a mark, every second byte of text in UTF-16 is nought.
+    fn begin(&mut self, tell: Tell<'_>) {
+        let held = std::mem::take(&mut self.held);
+        let (encoding, mark) = match *held.as_slice() {
+            [0xff, 0xfe, ..] => (Encoding::Utf16(Utf16::new(false)), 2),
+            [0xfe, 0xff, ..] => (Encoding::Utf16(Utf16::new(true)), 2),
+            [1..=255, 0, 1..=255, 0, ..] => (Encoding::Utf16(Utf16::new(false)), 0),
+            [0, 1..=255, 0, 1..=255, ..] => (Encoding::Utf16(Utf16::new(true)), 0),
+            _ => (Encoding::Utf8, 0),
+        };
+        self.encoding = encoding;
+        self.tally.bytes -= held.len() as u64;
+        self.push(held.get(mark..).unwrap_or_default(), tell);
+        self.tally.bytes += mark as u64;
+    }
+
+    /// Text in UTF-16.
+    fn wide(&mut self, bytes: &[u8], tell: Tell<'_>) {
+        for piece in bytes.chunks(PIECE) {
+            if let Encoding::Utf16(utf16) = &mut self.encoding {
+                utf16.read(piece, &mut self.held);
+            }
+            self.read_held(false, tell);
+        }
+    }
+
+    fn read_held(&mut self, last: bool, tell: Tell<'_>) {
+        let mut held = std::mem::take(&mut self.held);
+        let used = self.read(&held, last, tell);
+        held.drain(..used);
+        self.held = held;
+    }
+
+    /// Reads what is whole, and gives how much that was.
+    fn read(&mut self, bytes: &[u8], last: bool, tell: Tell<'_>) -> usize {
+        let mut at = 0;
+        while let Some(piece) = self.framer.next(bytes, &mut at, last) {
+            let line = self.framer.line();
+            let outcome = match piece {
+                Piece::Line(range) => {
+                    let json = bytes.get(range).unwrap_or_default();
+                    match self.json(json, tell) {
+                        Outcome::Refused(Refusal::BrokenJson | Refusal::TooDeep) => {
+                            self.objects(json, line, tell);
+                            continue;
+                        }
+                        outcome => outcome,
+                    }
+                }
+                Piece::Object(range) => self.json(bytes.get(range).unwrap_or_default(), tell),
+                Piece::Event(range) => event(bytes.get(range).unwrap_or_default(), tell),
+                Piece::Header(_) => Outcome::Refused(Refusal::NotARecord),
+                Piece::Row(_) => Outcome::Refused(Refusal::BrokenRow),
+                Piece::Refused(why) => Outcome::Refused(why),
+            };
+            self.count(outcome, line);
+        }
+        at
+    }
+
+    /// A line that is not the one object which its ends promise: perhaps several, or one of which a part can be used.
+    fn objects(&mut self, line: &[u8], number: u64, tell: Tell<'_>) {
+        let mut framer = Framer::default();
+        let mut at = 0;
+        while let Some(piece) = framer.next(line, &mut at, true) {
+            let outcome = match piece {
+                Piece::Line(range) | Piece::Object(range) => {
+                    self.json(line.get(range).unwrap_or_default(), tell)
+                }
+                Piece::Event(range) => event(line.get(range).unwrap_or_default(), tell),
+                Piece::Header(_) | Piece::Row(_) => Outcome::Refused(Refusal::BrokenJson),
+                Piece::Refused(why) => Outcome::Refused(why),
+            };
+            self.count(outcome, number);
+        }
+    }
+
+    fn count(&mut self, outcome: Outcome, line: u64) {
+        match outcome {
+            Outcome::Told => self.tally.told += 1,
+            Outcome::PassedOver => self.tally.passed_over += 1,
+            Outcome::Refused(why) => self.tally.refuse(why, line),
+        }
+    }
+
+    fn json(&mut self, json: &[u8], tell: Tell<'_>) -> Outcome {
+        if !prefilter::may_matter(json) {
+            return Outcome::PassedOver;
+        }
+        let mended;
+        let document = match Document::parse(json) {
+            Ok(document) => document,
+            Err(_) => {
+                mended = mend(json);
+                match mended.as_deref().map(Document::parse) {
+                    Some(Ok(document)) => document,
+                    _ => return Outcome::Refused(Refusal::BrokenJson),
+                }
+            }
+        };
+        self.document(document.root(), tell)
+    }
+
+    /// Reads a record, or each of those that an answer of an API wraps.
+    fn document(&mut self, document: Node<'_>, tell: Tell<'_>) -> Outcome {
+        let Some(records) = wrapped(document) else { return record(document, tell) };
+        let mut last = Outcome::PassedOver;
+        let mut children = records.children().peekable();
+        while let Some((_, child)) = children.next() {
+            last = record(child, tell);
+            // The last is counted by who asked for all of them.
+            if children.peek().is_some() {
+                self.count(last, self.framer.line());
+            }
+        }
+        last
+    }
+}
+
+/// The array of records in what an API or a stream answers with, where it stands on one line.
+fn wrapped(document: Node<'_>) -> Option<Node<'_>> {
+    ["records", "Results", "results", "hits.hits"].into_iter().filter_map(|path| document.get(path)).find(
+        |records| records.is_array() && records.children().next().is_some_and(|(_, first)| first.is_object()),
+    )
+}
+
+/// Reads one record, of whatever format.
+fn record(record: Node<'_>, tell: Tell<'_>) -> Outcome {
+    // Elasticsearch answers with the document inside of what it knows about it.
+    let record = record.get("_source").filter(|source| source.is_object()).unwrap_or(record);
+    match () {
+        () if azure::is(record) => azure::read(record, tell),
+        () if flat::is(record) => flat::read(record, tell),
+        () if sysmon_linux::is(record) => sysmon_linux::read(record, tell),
+        () => Outcome::Refused(Refusal::Unrecognised),
+    }
+}
+
+fn event(xml: &[u8], tell: Tell<'_>) -> Outcome {
+    if xml::number(xml).is_some_and(|id| !windows::matters(id)) {
+        return Outcome::PassedOver;
+    }
+    xml::read(&String::from_utf8_lossy(xml), None, tell)
+}
+
+/// JSON whose texts hold bytes that JSON forbids, NUL and other control characters or broken UTF-8, without them; none where that is not
+/// what is wrong.
+fn mend(json: &[u8]) -> Option<Vec<u8>> {
+    let wrong = |byte: &u8| *byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t');
+    let text = String::from_utf8_lossy(json);
+    if matches!(text, Cow::Borrowed(_)) && !json.iter().any(wrong) {
+        return None;
+    }
+    let mut mended = text.into_owned().into_bytes();
+    mended.iter_mut().filter(|byte| wrong(byte)).for_each(|byte| *byte = b' ');
+    Some(mended)
+}

@@ -1,0 +1,149 @@
+//! What a feed held: records told, passed over and refused, with the reasons.
+
+use std::fmt;
+
+/// Why something in a feed was not used.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is no record of any kind: a line of other text.
+    NotARecord,
+    /// It is JSON, but no record of a format that is known.
+    Unrecognised,
+    /// It begins like JSON and is not.
+    BrokenJson,
+    /// It begins like an event in XML and is not one.
+    BrokenXml,
+    /// It is a row that does not fit its header.
+    BrokenRow,
+    /// A chunk or a record of an event log file that is damaged.
+    BrokenLog,
+    /// It ends before its end.
+    CutShort,
+    /// It is longer than [`MAX_RECORD`](super::MAX_RECORD).
+    TooLong,
+    /// It is nested more deeply than [`MAX_DEPTH`](super::MAX_DEPTH), or has more fields than are taken.
+    TooDeep,
+    /// It does not say which host it is of.
+    NoHost,
+    /// It has no time that can be read.
+    NoTime,
+    /// It is of a process and has neither its number nor another identity.
+    NoProcess,
+    /// It is of a connection without the addresses that tell one.
+    NoAddress,
+    /// It is of a question to DNS and has no name.
+    NoName,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::NotARecord,
+        Self::Unrecognised,
+        Self::BrokenJson,
+        Self::BrokenXml,
+        Self::BrokenRow,
+        Self::BrokenLog,
+        Self::CutShort,
+        Self::TooLong,
+        Self::TooDeep,
+        Self::NoHost,
+        Self::NoTime,
+        Self::NoProcess,
+        Self::NoAddress,
+        Self::NoName,
+    ];
+
+    /// What is wrong, in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotARecord => "not a record",
+            Self::Unrecognised => "JSON of no known format",
+            Self::BrokenJson => "broken JSON",
+            Self::BrokenXml => "broken XML",
+            Self::BrokenRow => "row that does not fit its header",
+            Self::BrokenLog => "damaged event log",
+            Self::CutShort => "cut short",
+            Self::TooLong => "longer than 1 MiB",
+            Self::TooDeep => "nested too deeply, or too many fields",
+            Self::NoHost => "no host",
+            Self::NoTime => "no readable time",
+            Self::NoProcess => "no process",
+            Self::NoAddress => "no addresses",
+            Self::NoName => "no name asked for",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How often something was refused, and where first.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Refused {
+    /// How often.
+    pub count: u64,
+    /// The line of the first, from 1; of an event log file, the number of its chunk.
+    pub first_line: u64,
+}
+
+/// What a feed held so far.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// Bytes that were pushed.
+    pub bytes: u64,
+    /// Records that were told: what says something of a process, a connection, a question to DNS, or addresses.
+    pub told: u64,
+    /// Records of a known format that say nothing of these.
+    pub passed_over: u64,
+    refused: [Refused; Refusal::ALL.len()],
+}
+
+impl Tally {
+    /// What was refused for a reason.
+    pub fn refused(&self, why: Refusal) -> Refused {
+        self.refused.get(why as usize).copied().unwrap_or_default()
+    }
+
+    /// Every reason for which something was refused, in the order of [`Refusal::ALL`].
+    pub fn refusals(&self) -> impl Iterator<Item = (Refusal, Refused)> + '_ {
+        Refusal::ALL.into_iter().map(|why| (why, self.refused(why))).filter(|(_, refused)| refused.count > 0)
+    }
+
+    /// How much was refused.
+    pub fn all_refused(&self) -> u64 {
+        self.refused.iter().map(|refused| refused.count).sum()
+    }
+
+    /// Counts a refusal.
+    pub(super) fn refuse(&mut self, why: Refusal, line: u64) {
+        if let Some(refused) = self.refused.get_mut(why as usize) {
+            if refused.count == 0 {
+                refused.first_line = line;
+            }
+            refused.count += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_own_count() {
+        let mut tally = Tally::default();
+        for (at, why) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, at, "{why:?} stands where its number says");
+            tally.refuse(why, at as u64 + 1);
+            tally.refuse(why, 99);
+            assert_eq!(tally.refused(why), Refused { count: 2, first_line: at as u64 + 1 });
+        }
+        assert_eq!(tally.all_refused(), 28);
+        assert_eq!(tally.refusals().count(), 14);
+    }
+}
