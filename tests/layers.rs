@@ -13,7 +13,7 @@ const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "ori
 const SHARED: [&str; 2] = ["hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
-const PLUMBING: [(&str, &[&str]); 22] = [
+const PLUMBING: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("seen", &[]),
     ("conversations", &["seen"]),
@@ -53,7 +53,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Where purity is promised.
-const PURE: [&str; 17] = [
+const PURE: &[&str] = &[
     "decode",
     "flow",
     "inspect",
