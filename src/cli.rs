@@ -145,10 +145,15 @@ pub struct LiveArgs {
           value_parser = clap::value_parser!(u32).range(64..=262_144))]
     pub snaplen: u32,
 
-    /// Memory for frames that wait in the kernel, in MiB for each interface
+    /// Memory for frames that wait in the kernel, in MiB for each interface and thread
     #[arg(long, help_heading = "Input", value_name = "MIB", default_value = "64",
           value_parser = clap::value_parser!(u32).range(1..=2047))]
     pub buffer: u32,
+
+    /// Look only at frames that are for this machine or for everybody
+    #[arg(long, help_heading = "Input", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
+    pub no_promiscuous: bool,
 
     /// Which frames are looked at.
     #[command(flatten)]

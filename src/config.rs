@@ -57,8 +57,10 @@ pub struct Live {
     pub interfaces: Vec<String>,
     /// Bytes to capture of each frame.
     pub snaplen: u32,
-    /// Bytes for frames that wait in the kernel, for each interface; fits a C `int`, as libpcap wants it.
+    /// Bytes for frames that wait in the kernel, for each interface and thread; fits a C `int`, as libpcap wants it.
     pub buffer: u32,
+    /// Whether frames are wanted that are for other machines.
+    pub promiscuous: bool,
     /// A filter in the language of libpcap, not yet compiled.
     pub filter: Option<String>,
     /// Threads that look at packets.
@@ -215,6 +217,7 @@ impl Config {
                     interfaces: args.interface,
                     snaplen: args.snaplen,
                     buffer: args.buffer << 20,
+                    promiscuous: !args.no_promiscuous,
                     filter: args.filter.filter,
                     threads: threads(args.threads.threads),
                     lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),

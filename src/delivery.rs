@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding};
 use crate::inspect::SeenIn;
@@ -22,12 +23,16 @@ pub struct Delivery {
     /// What the wire told, until every input has passed it.
     order: Watermark<Sighting>,
     wire: Input,
+    /// The threads of a live capture, each of which is an input of its own.
+    threads: Vec<Input>,
     /// How far the wire has passed.
     passed: Position,
     correlator: Correlator,
     outputs: Outputs,
     /// What was counted, over all inputs.
     totals: Counts,
+    /// What was released before every thread had passed it, since too much waited.
+    late: u64,
 }
 
 struct Outputs {
@@ -48,6 +53,10 @@ struct Tally {
 }
 
 impl Delivery {
+    /// The most that waits for a thread that is behind; beyond it the earliest is judged at once, in an order that may be wrong. A
+    /// thread is at the most a second behind, and a quarter of a million names in a second are more than a link brings; 100 MiB.
+    pub const MOST_WAITING: usize = 1 << 18;
+
     /// Opens the outputs. Lines for people appear above the progress bar.
     ///
     /// # Errors
@@ -82,6 +91,8 @@ impl Delivery {
         Ok(Self {
             wire: order.input(),
             order,
+            threads: Vec::new(),
+            late: 0,
             passed: Position::default(),
             correlator: Correlator::new(Folding { repeat_window, ..folding }),
             outputs: Outputs {
@@ -112,10 +123,52 @@ impl Delivery {
         self.correlate()
     }
 
+    /// The wire is read by so many threads from now on, in the order of time.
+    pub fn split(&mut self, threads: usize) {
+        self.order.end(self.wire);
+        self.threads = (0..threads).map(|_| self.order.input()).collect();
+    }
+
+    /// Takes what a thread told of a live capture; [`passed`](Self::passed) says how far it is.
+    pub fn take_from(&mut self, thread: usize, finished: Finished) {
+        self.totals.add(&finished.counts);
+        let Some(input) = self.threads.get(thread) else { return };
+        for event in finished.events {
+            let What::Hostname(sighting) = event.what else { continue };
+            self.order.push(*input, moment(event.mark.at), *sighting);
+        }
+    }
+
+    /// A thread has nothing more to say of what was before this time. Says whether outputs still take records.
+    pub fn passed(&mut self, thread: usize, at: Timestamp) -> bool {
+        if let Some(input) = self.threads.get(thread) {
+            self.order.pass(*input, moment(at));
+        }
+        self.correlate()
+    }
+
+    /// A thread has nothing more to say.
+    pub fn ended(&mut self, thread: usize) {
+        if let Some(input) = self.threads.get(thread) {
+            self.order.end(*input);
+        }
+    }
+
     /// Takes what no input can change any more. Says whether outputs still take records.
     fn correlate(&mut self) -> bool {
-        let Self { order, correlator, outputs, .. } = self;
-        while let Some(sighting) = order.release() {
+        let Self { order, correlator, outputs, late, threads, .. } = self;
+        loop {
+            let sighting = match order.release() {
+                Some(sighting) => sighting,
+                None if !threads.is_empty() && order.waiting() > Self::MOST_WAITING => {
+                    *late += 1;
+                    match order.release_early() {
+                        Some(sighting) => sighting,
+                        None => break,
+                    }
+                }
+                None => break,
+            };
             if outputs.hostnames.is_some() {
                 outputs.write(&Record::Hostname(sighting.observation.clone()));
             }
@@ -127,8 +180,11 @@ impl Delivery {
         outputs.failure.is_none()
     }
 
-    /// Tells what has settled by a moment of a live capture, and writes what is held.
-    pub fn tick(&mut self, now: crate::capture::Timestamp) -> bool {
+    /// Tells what has settled by the time that every thread has passed, and writes what is held.
+    pub fn tick(&mut self) -> bool {
+        let now = self.order.passed().map_or(Timestamp::default(), |passed| {
+            Timestamp::from_nanos(i64::try_from(passed.place).unwrap_or(i64::MAX))
+        });
         let outputs = &mut self.outputs;
         self.correlator.tick(now, &mut |record| outputs.write(&record));
         outputs.flush();
@@ -138,8 +194,9 @@ impl Delivery {
     /// Tells what is left and writes everything that is held. Gives what the closing summary says so far, and how it went.
     pub fn end(mut self) -> Ended {
         self.order.end(self.wire);
+        self.threads.iter().for_each(|input| self.order.end(*input));
         self.correlate();
-        let Self { correlator, mut outputs, totals, .. } = self;
+        let Self { correlator, mut outputs, totals, late, .. } = self;
         let closed_early = correlator.closed_early();
         correlator.finish(&mut |record| outputs.write(&record));
         outputs.flush();
@@ -180,11 +237,19 @@ impl Delivery {
             rules: listed(tally.rules),
             malformed: refused(true),
             unsupported: refused(false),
-            limits: vec![("pairs of client and service summarised early".to_owned(), closed_early)],
+            limits: vec![
+                ("pairs of client and service summarised early".to_owned(), closed_early),
+                ("names judged before every thread had passed them".to_owned(), late),
+            ],
             ..Closing::default()
         };
         Ended { closing, failure, highest: tally.highest }
     }
+}
+
+/// Where a moment of a live capture stands in the order.
+fn moment(at: Timestamp) -> Position {
+    Position { file: 0, place: u64::try_from(at.as_nanos()).unwrap_or(0) }
 }
 
 /// How a run ended.

@@ -51,6 +51,9 @@
 //!
 //! # The uses
 //!
+//! A live capture has a thread for each worker, with a handle of its own on each interface ([`tap`]): no frame crosses a thread, and no
+//! batch of events stops the reading. [`gauges`] is what is counted on the way.
+//!
 //! [`cli`] is what was typed, [`config`] everything valid or a named error. [`replay`], [`live`], [`bench`](mod@bench) and [`check`] are the uses; each
 //! builds the machines, hands them to [`runtime`] (the only code that spawns threads, and the only clock) and gives what they
 //! tell to [`delivery`], which feeds the Correlator and the sinks. [`stats`] is what was counted on the way.
@@ -99,6 +102,9 @@ pub mod telemetry;
 
 pub mod delivery;
 pub mod runtime;
+
+pub mod gauges;
+pub mod tap;
 
 pub mod bench;
 pub mod check;

@@ -28,6 +28,11 @@ impl Names {
         Self { lists, every_hostname, buffer: NameBuf::new() }
     }
 
+    /// Looks names up in other lists from now on.
+    pub(crate) fn set_lists(&mut self, lists: Arc<Lists>) {
+        self.lists = lists;
+    }
+
     /// A DNS message in a datagram speaks for itself; one in a datagram that came in fragments has the tag `of` that.
     pub(crate) fn question(
         &mut self,

@@ -321,6 +321,17 @@ pub fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// Starts a thread with a name of at most fifteen letters, for those who look at the process.
+///
+/// # Errors
+/// When the system has no room for one more.
+pub fn spawn<T: Send + 'static>(
+    name: String,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<std::thread::JoinHandle<T>> {
+    std::thread::Builder::new().name(name).spawn(run)
+}
+
 /// The time of day, as captures count it.
 pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -77,6 +77,16 @@ impl<E> Watermark<E> {
         self.waiting.pop().map(|Reverse(waiting)| waiting.event)
     }
 
+    /// The next event, whether every input has passed it or not.
+    pub fn release_early(&mut self) -> Option<E> {
+        self.waiting.pop().map(|Reverse(waiting)| waiting.event)
+    }
+
+    /// How far every input has passed that has not ended.
+    pub fn passed(&self) -> Option<Position> {
+        self.passed.iter().flatten().min().copied()
+    }
+
     /// How many events wait.
     pub fn waiting(&self) -> usize {
         self.waiting.len()

@@ -59,6 +59,11 @@ impl Told {
     pub const fn is_quiet(&self) -> bool {
         self.events.is_empty()
     }
+
+    /// How many frames told it.
+    pub const fn frames(&self) -> u64 {
+        self.counts.frames
+    }
 }
 
 /// The conversations that are still open at the end of a chunk.
@@ -113,6 +118,11 @@ impl Worker {
     /// names too.
     pub fn new(lists: Arc<Lists>, every_hostname: bool, filter: Option<Filter>) -> Self {
         Self { judge: Judge { names: Names::new(lists, every_hostname), quic: quic::Scratch::new() }, filter }
+    }
+
+    /// Looks for the names of other lists from now on.
+    pub fn set_lists(&mut self, lists: Arc<Lists>) {
+        self.judge.names.set_lists(lists);
     }
 
     /// Reads a chunk as if nothing came before it.

@@ -68,8 +68,7 @@ fn inside() {
     a_filter_holds();
     a_finding_decides_the_status();
     an_interface_that_is_not_there();
-    // The last one: it takes the cable away.
-    an_interface_that_goes_away();
+    an_interface_that_goes_away_and_comes_back();
     println!("live: {} captures found as in a replay, and 5 others ok", PLAYED.len());
 }
 
@@ -121,13 +120,24 @@ fn an_interface_that_is_not_there() {
     undertone(&["live", "-i", "ut-nothing"]).ended(1).says(&["ut-nothing"]);
 }
 
-fn an_interface_that_goes_away() {
-    let sensor = Sensor::start(&["--json"]);
-    play("pcaps/first-look/input.pcap");
-    std::thread::sleep(Duration::from_millis(500));
-    ip(&["link", "del", PLAYER]);
-    let live = wait(sensor.0, Duration::from_secs(20)).ended(1).says(&[SENSOR, "Telegram 6"]);
-    assert!(live.alerts().contains(&"api.telegram.org".to_owned()), "{live:#?}");
+/// Whether it is the cable or the port that goes: what was captured before is told, and what comes after it is back.
+fn an_interface_that_goes_away_and_comes_back() {
+    let steps: [(fn(), fn()); 2] = [
+        (|| ip(&["link", "del", PLAYER]), plug_in),
+        (|| ip(&["link", "set", SENSOR, "down"]), || ip(&["link", "set", SENSOR, "up"])),
+    ];
+    for (away, back) in steps {
+        let mut sensor = Sensor::start(&["--json"]);
+        play("pcaps/first-look/input.pcap");
+        away();
+        sensor.hears("it is tried again until it is back");
+        back();
+        sensor.hears("ut-sensor: capturing again, after ");
+        play("pcaps/split-hello/input.pcap");
+        let live = sensor.stop("INT").ended(0).says(&["Telegram"]);
+        let alerts: BTreeSet<String> = live.alerts().into_iter().collect();
+        assert!(alerts.contains("api.telegram.org") && alerts.contains("paste.ee"), "{live:#?}");
+    }
 }
 
 /// A cable with nothing on it: no address, hence nobody who speaks of himself.
@@ -155,32 +165,48 @@ fn play(path: &str) -> u64 {
 }
 
 /// A sensor at its end of the cable.
-struct Sensor(Child);
+struct Sensor {
+    child: Child,
+    /// What it has said so far.
+    said: String,
+}
 
 impl Sensor {
     /// Starts it, and waits until it listens.
     fn start(options: &[&str]) -> Self {
-        let mut child = command(&[&["live", "-i", SENSOR], options].concat())
+        let child = command(&[&["live", "-i", SENSOR], options].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut sensor = Self { child, said: String::new() };
+        sensor.hears("capturing on ut-sensor");
+        sensor
+    }
+
+    /// Waits until it says something. Gives the line.
+    fn hears(&mut self, text: &str) -> String {
         // Byte by byte, for what follows the line belongs to whoever waits for its end.
-        let mut line = Vec::new();
-        let err = child.stderr.as_mut().unwrap();
-        while !line.ends_with(b"\n") {
-            let mut byte = [0];
-            assert_eq!(err.read(&mut byte).unwrap(), 1, "{:?}", String::from_utf8_lossy(&line));
-            line.extend(byte);
+        let err = self.child.stderr.as_mut().unwrap();
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\n") {
+                let mut byte = [0];
+                assert_eq!(err.read(&mut byte).unwrap(), 1, "{text:?} is not said: {}", self.said);
+                line.extend(byte);
+            }
+            let line = String::from_utf8(line).unwrap();
+            self.said += &line;
+            if line.contains(text) {
+                return line;
+            }
         }
-        assert!(String::from_utf8(line).unwrap().contains("capturing on ut-sensor"));
-        Self(child)
     }
 
     /// Sends it a signal, and gives what it found.
     fn stop(self, name: &str) -> Ran {
-        signal(&self.0, name);
-        wait(self.0, Duration::from_secs(20))
+        signal(&self.child, name);
+        wait(self.child, Duration::from_secs(20))
     }
 }
 

@@ -1,0 +1,379 @@
+//! One thread of a live capture: its handles, one an interface, read in turn into one Worker.
+//!
+//! No frame leaves the thread. What frames told goes in batches to the thread of the Correlator, through a queue that never stops the
+//! reading: what finds no room in it is held, up to a limit, and beyond that given up and counted. With each batch goes the time that
+//! the thread has passed, which moves on by the clock where an interface is silent.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use crate::capture::{Live, LiveCounts, Look, Timestamp};
+use crate::lists::Lists;
+use crate::runtime::now;
+use crate::seen::Mark;
+use crate::worker::{Finished, Open, Told, Worker};
+
+/// A thread of a live capture, before it runs.
+pub struct Tap {
+    /// Its number, from 0.
+    pub thread: usize,
+    /// The machine that reads the frames.
+    pub worker: Worker,
+    /// The lists that hold at the moment, for all threads.
+    pub lists: Arc<ArcSwap<Lists>>,
+    /// Its handle on each interface, by the number of the interface.
+    pub handles: Vec<Live>,
+    /// What it is told.
+    pub orders: Receiver<Order>,
+    /// Where it tells.
+    pub batches: Sender<Batch>,
+}
+
+/// What a thread is told to do.
+#[derive(Debug)]
+pub enum Order {
+    /// To handle what was captured before this time, and end.
+    Stop(Timestamp),
+    /// To give up its handle on an interface: it has failed, here or on another thread.
+    Close(usize),
+    /// To read an interface with a new handle, which is so many from the first.
+    Open(usize, u32, Box<Live>),
+}
+
+/// What a thread tells.
+#[derive(Debug)]
+pub struct Batch {
+    /// Which thread.
+    pub thread: usize,
+    /// What frames told, by interface.
+    pub finished: Vec<Finished>,
+    /// The thread has nothing more to say of what was before this time.
+    pub passed: Timestamp,
+    /// What was counted since it was started, if some time has passed since that was told.
+    pub tally: Option<Tally>,
+    /// Interfaces that cannot be read any more.
+    pub lost: Vec<Lost>,
+    /// Whether it is the last one.
+    pub last: bool,
+}
+
+/// A handle that has failed.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// The number of the interface.
+    pub interface: usize,
+    /// How many from the first handle it was.
+    pub generation: u32,
+    /// libpcap's words.
+    pub why: String,
+}
+
+/// What a thread has counted since it was started.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// What the kernel counted, by interface.
+    pub interfaces: Vec<LiveCounts>,
+    /// Names that were given up because the queue to the Correlator was full.
+    pub queue_full: u64,
+    /// Open conversations that were given up because a table was full.
+    pub evicted: u64,
+}
+
+/// Batches that wait for the Correlator, for each thread. One is a millisecond of a busy link or a tenth of a second of a quiet one.
+pub const BATCHES: usize = 64;
+
+/// The most names that a thread holds while the queue is full; beyond it they are given up and counted. Half a second of a busy link;
+/// 25 MiB.
+const MOST_HELD: usize = 1 << 16;
+
+/// Frames of one interface that are read before the next has its turn: enough that turning costs nothing, and few enough that no ring
+/// runs full meanwhile.
+const TURN: usize = 1024;
+
+/// Frames that told nothing after which that is handed on, at the latest.
+const QUIET: u64 = 4096;
+
+/// How old what the kernel still gathers can be, in nanoseconds: the time for which it gathers, the time for which a thread waits, and as
+/// much again for a machine that is busy.
+const GATHERED: i64 = 300_000_000;
+
+/// How often counters are told, in nanoseconds; also often enough that those of 32 bits do not wrap unseen.
+const TELL: i64 = 500_000_000;
+
+/// Turns without a frame that show that the kernel holds none: each waits as long as the kernel gathers frames, and one is there for
+/// chance.
+const SILENT_TURNS: u32 = 3;
+
+/// An interface as a thread reads it.
+struct Reading {
+    /// Nothing while the interface is down.
+    handle: Option<Live>,
+    generation: u32,
+    told: Told,
+    /// No frame before this time comes any more.
+    passed: Timestamp,
+    /// What earlier handles counted.
+    before: LiveCounts,
+    /// While the thread is to end: whether all that was captured before was read.
+    drained: bool,
+}
+
+/// The state of the thread while it runs.
+struct Running {
+    thread: usize,
+    worker: Worker,
+    open: Open,
+    interfaces: Vec<Reading>,
+    frames: u64,
+    batches: Sender<Batch>,
+    /// What found no room in the queue.
+    held: Vec<Finished>,
+    held_events: usize,
+    queue_full: u64,
+    evicted: u64,
+    lost: Vec<Lost>,
+    told_at: Timestamp,
+    /// When the thread is to end: what came before is still read.
+    stop: Option<Timestamp>,
+}
+
+impl Tap {
+    /// Reads until it is told to stop, or nobody listens any more.
+    pub fn run(self) {
+        let Self { thread, worker, lists, handles, orders, batches } = self;
+        let mut lists = Cache::new(lists);
+        let mut used = lists.load().clone();
+        let mut running = Running {
+            thread,
+            worker,
+            open: Open::default(),
+            interfaces: handles.into_iter().map(|handle| Reading::new(Some(handle))).collect(),
+            frames: 0,
+            batches,
+            held: Vec::new(),
+            held_events: 0,
+            queue_full: 0,
+            evicted: 0,
+            lost: Vec::new(),
+            told_at: Timestamp::default(),
+            stop: None,
+        };
+        let mut silent = 0;
+        loop {
+            // Between frames: every name is looked up in one set of lists, the old or the new.
+            if !Arc::ptr_eq(lists.load(), &used) {
+                used = lists.load().clone();
+                running.worker.set_lists(used.clone());
+            }
+            for order in orders.try_iter() {
+                running.obey(order);
+            }
+            let frames = running.turn();
+            if !running.hand_on(frames == 0) {
+                return;
+            }
+            silent = if frames == 0 { silent + 1 } else { 0 };
+            if running.stop.is_some()
+                && (silent >= SILENT_TURNS || running.interfaces.iter().all(|interface| interface.drained))
+            {
+                break;
+            }
+            if frames == 0 {
+                Live::wait(running.interfaces.iter().filter_map(|interface| interface.handle.as_ref()));
+            }
+        }
+        running.end();
+    }
+}
+
+impl Reading {
+    fn new(handle: Option<Live>) -> Self {
+        Self {
+            handle,
+            generation: 0,
+            told: Told::default(),
+            passed: Timestamp::default(),
+            before: LiveCounts::default(),
+            drained: false,
+        }
+    }
+
+    /// What was counted for the interface on this thread.
+    fn counts(&mut self) -> LiveCounts {
+        self.before + self.handle.as_mut().map(Live::counts).unwrap_or_default()
+    }
+
+    /// Takes another handle, or none; what the old one counted is kept.
+    fn replace(&mut self, handle: Option<Live>) {
+        self.before = self.counts();
+        self.handle = handle;
+    }
+}
+
+impl Running {
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Stop(from) => self.stop = Some(from),
+            Order::Open(interface, generation, handle) => {
+                if let Some(reading) = self.interfaces.get_mut(interface) {
+                    reading.generation = generation;
+                    reading.replace(Some(*handle));
+                }
+            }
+            Order::Close(interface) => {
+                // What it still holds was captured before the interface failed.
+                while self.read(interface) > 0 {}
+                if let Some(reading) = self.interfaces.get_mut(interface) {
+                    reading.replace(None);
+                }
+            }
+        }
+    }
+
+    /// Reads a few frames of each interface. Gives how many there were.
+    fn turn(&mut self) -> usize {
+        (0..self.interfaces.len()).map(|interface| self.read(interface)).sum()
+    }
+
+    /// Reads a few frames of an interface. Gives how many there were.
+    fn read(&mut self, interface: usize) -> usize {
+        let Self { worker, open, interfaces, frames, lost, stop, .. } = self;
+        let Some(reading) = interfaces.get_mut(interface) else { return 0 };
+        let Some(handle) = &mut reading.handle else {
+            reading.passed = reading.passed.max(settled());
+            reading.drained = true;
+            return 0;
+        };
+        let mut read = 0;
+        while read < TURN {
+            match handle.look() {
+                Ok(Look::Frame(frame)) => {
+                    read += 1;
+                    *frames += 1;
+                    reading.passed = reading.passed.max(frame.at);
+                    reading.drained = stop.is_some_and(|stop| frame.at > stop);
+                    let mark = Mark { source: interface as u32, frame: *frames, at: frame.at };
+                    worker.frame(open, &frame, mark, &mut reading.told);
+                }
+                Ok(Look::Early) => read += 1,
+                Ok(Look::Idle) => {
+                    reading.passed = reading.passed.max(settled());
+                    break;
+                }
+                Err(error) => {
+                    let generation = reading.generation;
+                    lost.push(Lost { interface, generation, why: error.to_string() });
+                    reading.replace(None);
+                    break;
+                }
+            }
+        }
+        read
+    }
+
+    /// Hands on what was told, if there is anything or it is time. Says whether somebody listens.
+    fn hand_on(&mut self, idle: bool) -> bool {
+        self.gather(idle);
+        if self.held.is_empty() && self.lost.is_empty() && !idle {
+            return true;
+        }
+        let now = now();
+        let tally = (now.since(self.told_at) >= TELL || now < self.told_at).then(|| {
+            self.told_at = now;
+            self.look_for_interfaces_down();
+            self.tally()
+        });
+        let batch = self.batch(tally, false);
+        match self.batches.try_send(batch) {
+            Ok(()) => self.held_events = 0,
+            Err(TrySendError::Full(batch)) => {
+                self.held = batch.finished;
+                self.lost = batch.lost;
+                // Counters that were not told are told with the next batch.
+                self.told_at = Timestamp::default();
+            }
+            Err(TrySendError::Disconnected(_)) => return false,
+        }
+        true
+    }
+
+    /// Gives up handles of interfaces that were taken down.
+    fn look_for_interfaces_down(&mut self) {
+        for (interface, reading) in self.interfaces.iter_mut().enumerate() {
+            if reading.handle.as_ref().is_some_and(Live::is_down) {
+                let why = "the interface is down".to_owned();
+                self.lost.push(Lost { interface, generation: reading.generation, why });
+            }
+        }
+    }
+
+    /// Puts what frames told into the form in which it is handed on.
+    fn gather(&mut self, all: bool) {
+        for source in 0..self.interfaces.len() {
+            let Some(reading) = self.interfaces.get_mut(source) else { continue };
+            if reading.told.frames() > 0
+                && (all || !reading.told.is_quiet() || reading.told.frames() >= QUIET)
+            {
+                let told = std::mem::take(&mut reading.told);
+                let finished = self.worker.hand_over(source as u32, told);
+                self.hold(finished);
+            }
+        }
+    }
+
+    fn batch(&mut self, tally: Option<Tally>, last: bool) -> Batch {
+        Batch {
+            thread: self.thread,
+            finished: std::mem::take(&mut self.held),
+            passed: self.interfaces.iter().map(|reading| reading.passed).min().unwrap_or_default(),
+            tally,
+            lost: std::mem::take(&mut self.lost),
+            last,
+        }
+    }
+
+    /// Keeps what is to be handed on, within the limit.
+    fn hold(&mut self, mut finished: Finished) {
+        let room = MOST_HELD.saturating_sub(self.held_events);
+        if finished.events.len() > room {
+            self.queue_full += (finished.events.len() - room) as u64;
+            finished.events.truncate(room);
+        }
+        self.held_events += finished.events.len();
+        match self.held.iter_mut().find(|held| held.source == finished.source) {
+            Some(held) => {
+                held.counts.add(&finished.counts);
+                held.events.append(&mut finished.events);
+            }
+            None => self.held.push(finished),
+        }
+    }
+
+    fn tally(&mut self) -> Tally {
+        self.evicted = self.evicted.max(self.open.evicted());
+        Tally {
+            interfaces: self.interfaces.iter_mut().map(Reading::counts).collect(),
+            queue_full: self.queue_full,
+            evicted: self.evicted,
+        }
+    }
+
+    /// Tells what open conversations still say, and the last counts.
+    fn end(mut self) {
+        self.gather(true);
+        self.evicted = self.open.evicted();
+        let (finished, _) = self.worker.finish(std::mem::take(&mut self.open));
+        self.hold(finished);
+        let tally = self.tally();
+        let batch = self.batch(Some(tally), true);
+        // There is nothing left to read, so this may wait; who does not listen any more has ended.
+        drop(self.batches.send(batch));
+    }
+}
+
+/// What is stamped before this time has left the kernel, if it was waited for.
+fn settled() -> Timestamp {
+    Timestamp::from_nanos(now().as_nanos().saturating_sub(GATHERED))
+}
