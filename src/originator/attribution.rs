@@ -83,7 +83,7 @@ pub enum AttributionLevel {
     CommandLine,
     /// A process of the host asked for the name about then.
     Name,
-    /// A process of the host asked for the name, and the answer was this server.
+    /// A process of the host asked for the name, and the answer was this server; of a question itself, that the process asked it.
     DnsAnswer,
     /// The same process was seen at the same server and port before, on this day.
     DestinationBefore,
@@ -187,7 +187,7 @@ pub struct Process {
     /// The container that it runs in.
     pub container: Option<Arc<str>>,
     /// Who started it; that one's parent is not told.
-    pub parent: Option<Arc<Process>>,
+    pub parent: Option<Arc<Self>>,
 }
 
 /// That a process acts for another.

@@ -6,13 +6,20 @@
 mod answers;
 mod attribution;
 mod class;
+mod clocks;
 mod command_line;
+mod delegates;
 pub mod feed;
+mod hosts;
+mod join;
+mod processes;
 mod programs;
 pub mod record;
+mod texts;
 
 pub use answers::{Answers, Asked, Candidates};
 pub use attribution::{Attribution, AttributionLevel, Delegated, Host, Process};
 pub use class::{Class, Originator, Script, Tag};
 pub use command_line::Signs;
+pub use join::{FeedMemory, FeedReport, Join, OffsetFound, Question, ZoneFound};
 pub use programs::{Place, Program, Programs};

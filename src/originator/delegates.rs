@@ -1,0 +1,119 @@
+//! Processes that act for another: BITS, WebClient, the DNS client, `System`, proxies. The owner of the socket is then not who is behind it.
+//!
+//! Which they are stands in a data file, `delegates.toml`, which is meant to be edited.
+
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+
+use super::texts::file_name;
+
+/// The table of delegates.
+#[derive(Debug)]
+pub(super) struct Delegates {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    delegate: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Entry {
+    kind: Arc<str>,
+    names: Vec<Box<str>>,
+    pid: Option<u32>,
+    #[serde(default)]
+    command: Vec<Box<str>>,
+    #[serde(default)]
+    without_command: Vec<Box<str>>,
+}
+
+impl Delegates {
+    /// The table that comes with the program.
+    pub(super) fn builtin() -> &'static Self {
+        // That the file can be read is held by a test.
+        static BUILTIN: LazyLock<Delegates> =
+            LazyLock::new(|| Delegates { entries: read(include_str!("delegates.toml")).unwrap_or_default() });
+        &BUILTIN
+    }
+
+    /// Why a process's connections are not its own, if they are not.
+    pub(super) fn kind(
+        &self,
+        pid: Option<u32>,
+        image: Option<&str>,
+        command_line: Option<&str>,
+    ) -> Option<&Arc<str>> {
+        let image = image.filter(|image| !image.is_empty());
+        let name = image.map(|image| file_name(image).to_ascii_lowercase());
+        let command_line = command_line.map(str::to_ascii_lowercase);
+        let holds = |words: &[Box<str>]| {
+            command_line.as_deref().is_some_and(|line| words.iter().any(|word| line.contains(&**word)))
+        };
+        let found = self.entries.iter().find(|entry| {
+            let named = name.as_deref().map(|name| entry.names.iter().any(|one| **one == *name));
+            let is_it = match entry.pid {
+                Some(_) => entry.pid == pid && named != Some(false),
+                None => named == Some(true),
+            };
+            is_it && (entry.command.is_empty() || holds(&entry.command)) && !holds(&entry.without_command)
+        });
+        found.map(|entry| &entry.kind)
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Entry>, toml::de::Error> {
+    toml::from_str::<File>(text).map(|file| file.delegate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_can_be_read_and_is_in_lower_case() {
+        let entries = read(include_str!("delegates.toml")).unwrap();
+        assert!(entries.len() > 8);
+        for entry in entries {
+            let words = entry.names.iter().chain(&entry.command).chain(&entry.without_command);
+            assert!(words.into_iter().all(|word| **word == *word.to_lowercase()), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn who_acts_for_another() {
+        const SVCHOST: &str = "C:\\Windows\\System32\\svchost.exe";
+        let delegates = Delegates::builtin();
+        for (pid, image, command_line, expected) in [
+            (700, SVCHOST, Some("C:\\Windows\\System32\\svchost.exe -k netsvcs -p -s BITS"), Some("bits")),
+            (700, SVCHOST, Some("svchost.exe -k LocalService -p -s WebClient"), Some("webclient")),
+            (700, SVCHOST, Some("svchost.exe -k NetworkService -p -s Dnscache"), Some("dns-client")),
+            (700, SVCHOST, Some("svchost.exe -k netsvcs -p -s wuauserv"), None),
+            (700, SVCHOST, Some("svchost.exe -k netsvcs"), Some("service-host")),
+            (700, SVCHOST, None, Some("service-host")),
+            (4, "System", None, Some("system")),
+            (4, "", None, Some("system")),
+            (4, "C:\\Windows\\System32\\smss.exe", None, None),
+            (5, "C:\\Users\\a\\System", None, None),
+            (9, "/usr/lib/systemd/systemd-resolved", None, Some("dns-client")),
+            (9, "C:\\ProgramData\\Microsoft\\Windows Defender\\MsMpEng.exe", None, Some("antivirus")),
+            (
+                9,
+                "C:\\Windows\\System32\\rundll32.exe",
+                Some("rundll32.exe C:\\Windows\\system32\\davclnt.dll,DavSetCookie"),
+                Some("webclient"),
+            ),
+            (9, "C:\\Windows\\System32\\rundll32.exe", Some("rundll32.exe a.dll,b"), None),
+            (9, "C:\\Windows\\System32\\bitsadmin.exe", None, None),
+        ] {
+            let kind = delegates.kind(Some(pid), Some(image), command_line).map(|kind| &**kind);
+            assert_eq!(kind, expected, "{pid} {image} {command_line:?}");
+        }
+        assert_eq!(delegates.kind(Some(4), None, None).map(|kind| &**kind), Some("system"));
+        assert_eq!(delegates.kind(None, None, None), None);
+    }
+}

@@ -1,0 +1,616 @@
+//! The ladder of evidence: from the five-tuple down to nothing at all, and no lower rung overrides a higher one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::super::attribution::{Attribution, AttributionLevel as Level, Delegated};
+use super::super::clocks::Fit;
+use super::super::hosts::{HostId, Owner};
+use super::super::processes::ProcessId;
+use super::super::record::{Clock, FeedKind};
+use super::super::texts::TextId;
+use super::{ConnectionRow, Join, QueryRow, SECOND, WireRow, destination, is_fixed};
+use crate::capture::Timestamp;
+use crate::flow::Flow;
+
+/// What is asked of the join: who made this contact, or whose connection this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// Client to server.
+    pub flow: Flow,
+    /// The name that was asked for or connected to, if there was one.
+    pub name: Option<&'a str>,
+    /// Whether it is a question to a resolver: then the packet's sender is not who asked.
+    pub is_dns: bool,
+    /// Whether the server is the one that the name belongs to, and no proxy.
+    pub is_server: bool,
+}
+
+/// A process that may be it.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    host: HostId,
+    process: ProcessId,
+    feed: FeedKind,
+    /// The kind of its record.
+    kind: Option<TextId>,
+    /// Another kind of record that says the same.
+    also: Option<TextId>,
+    /// How far its record is from the contact, in nanoseconds.
+    distance: i64,
+    ahead: Option<i64>,
+    /// Whether its record says which name it was.
+    named: bool,
+}
+
+/// Nanoseconds before a connection in which the question for its name may have been asked: clients keep answers for minutes.
+const ASKED_BEFORE: i64 = 300 * SECOND;
+/// Nanoseconds about a contact in which a process whose command line holds the name may have lived.
+const COMMAND_ABOUT: i64 = 300 * SECOND;
+/// Nanoseconds about a connection in which a record without its own port may be of it.
+const DESTINATION_ABOUT: i64 = 10 * SECOND;
+/// Nanoseconds for which a feed tells of one connection of many alike.
+const DAY: i64 = 86_400 * SECOND;
+/// Nanoseconds after a DNS question in which its record may be written: when the answer is there, or has not come.
+const ANSWERED_WITHIN: i64 = 10 * SECOND;
+/// Nanoseconds by which the first of several askers has to be ahead of the next, to be the one that caused the packet.
+const FIRST_BY: i64 = SECOND;
+/// Nanoseconds before a host's first record and after its last in which its telemetry still counts as there.
+const COVERED_ABOUT: i64 = 300 * SECOND;
+
+impl Join {
+    /// Says who made a contact, as of all that is known by now.
+    pub fn attribute(&mut self, question: &Question<'_>) -> Attribution {
+        let client = question.flow.src.ip;
+        let owner = self.hosts.owner(client, question.at);
+        if question.is_dns {
+            return self.of_question(question, &owner);
+        }
+        let wire = self.began(question);
+        if let Some(found) = self.by_tuple(question, wire, &owner) {
+            return found;
+        }
+        let began = wire.map_or(question.at, |wire| wire.began);
+        let Owner::One(host) = owner else { return self.nobody(question, &owner) };
+        if let Some(found) = self.by_destination(question, began, host) {
+            return found;
+        }
+        if let Some(found) = self.by_name(question, began, host) {
+            return found;
+        }
+        self.nobody(question, &owner)
+    }
+
+    /// The connection of the wire that a contact belongs to: of those with its ends, the last that began before it.
+    fn began(&self, question: &Question<'_>) -> Option<WireRow> {
+        let key = question.flow.key();
+        let rows = self.conversations.rows(question.flow.fold()).take(Self::MOST_OF_A_KEY);
+        let rows = rows.filter_map(|row| self.wire.get(row as usize)).filter(|row| row.flow.key() == key);
+        // The last one before it; or else the first one after it, for captures run backwards.
+        rows.copied().min_by_key(|row| match question.at.since(row.began) {
+            since @ 0.. => (false, since),
+            since => (true, since.saturating_neg()),
+        })
+    }
+
+    /// By the exact five-tuple.
+    fn by_tuple(
+        &mut self,
+        question: &Question<'_>,
+        wire: Option<WireRow>,
+        owner: &Owner,
+    ) -> Option<Attribution> {
+        let key = question.flow.fold();
+        self.counts.given_up.candidates += u64::from(self.tuples.count(key) as usize > Self::MOST_OF_A_KEY);
+        let began = wire.map_or(question.at, |wire| wire.began);
+        let (mut sure, mut unsure) = (Vec::new(), Vec::new());
+        for row in self.tuples.rows(key).take(Self::MOST_OF_A_KEY) {
+            let Some(row) = self.connections.get(row as usize).copied() else { continue };
+            if !row.is(question.flow) || !self.is_clients(&row, question.flow, owner) {
+                continue;
+            }
+            let host = row.mention.host;
+            let (fits, distance, ahead) = match self.clocks.fit(host, row.feed, &row.times, began, 0) {
+                Fit::Agrees { distance, ahead } => (true, distance, ahead),
+                Fit::Unknown { distance } => (false, distance, None),
+                // It began before the capture did: its record is older than the first packet that was seen.
+                Fit::Disagrees if wire.is_none_or(|wire| !wire.whole) => (false, i64::MAX, None),
+                Fit::Disagrees => continue,
+            };
+            let Some(candidate) = self.candidate(&row, distance, ahead) else { continue };
+            if fits { sure.push(candidate) } else { unsure.push(candidate) }
+        }
+        let known = !sure.is_empty();
+        let mut candidates = self.distinct(if known { sure } else { unsure });
+        match candidates.as_mut_slice() {
+            [] => None,
+            [one] if known => {
+                let asked = self.asked_by(one, question, began);
+                one.also = one.also.or(asked);
+                let level = if one.named || asked.is_some() { Level::TupleAndName } else { Level::Tuple };
+                let one = *one;
+                Some(self.found(level, &one, question, began))
+            }
+            [one] if !is_fixed(question.flow) => {
+                let one = *one;
+                Some(self.found(Level::TupleOnly, &one, question, began))
+            }
+            [_] => None,
+            _ => Some(self.ambiguous(&candidates)),
+        }
+    }
+
+    /// Whether a record is of the end that began the connection: both ends may tell of it.
+    fn is_clients(&self, row: &ConnectionRow, flow: Flow, owner: &Owner) -> bool {
+        if let Some(initiated) = row.initiated {
+            return initiated;
+        }
+        match row.local_ip() {
+            Some(local) if flow.src.ip != flow.dst.ip => local == flow.src.ip,
+            _ => owner.may_be(self.hosts.canonical(row.mention.host)) || *owner == Owner::Nobody,
+        }
+    }
+
+    fn candidate(&self, row: &ConnectionRow, distance: i64, ahead: Option<i64>) -> Option<Candidate> {
+        let order = row.times.order().at;
+        Some(Candidate {
+            host: self.hosts.canonical(row.mention.host),
+            process: self.processes.resolve(row.mention, order, &self.hosts, &self.texts)?,
+            feed: row.feed,
+            kind: row.kind,
+            also: None,
+            distance,
+            ahead,
+            named: row.name.is_some(),
+        })
+    }
+
+    fn asker(&self, row: &QueryRow, distance: i64, ahead: Option<i64>) -> Option<Candidate> {
+        let order = row.times.order().at;
+        Some(Candidate {
+            host: self.hosts.canonical(row.mention.host),
+            process: self.processes.resolve(row.mention, order, &self.hosts, &self.texts)?,
+            feed: row.feed,
+            kind: row.kind,
+            also: None,
+            distance,
+            ahead,
+            named: true,
+        })
+    }
+
+    /// Candidates with each process once, nearest first; of what is one process in two feeds, the one that says more.
+    fn distinct(&self, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+        candidates.sort_unstable_by(|one, other| self.rank(one).cmp(&self.rank(other)));
+        let mut distinct: Vec<Candidate> = Vec::new();
+        for candidate in candidates {
+            let known = distinct.iter_mut().find(|known| {
+                known.host == candidate.host
+                    && self.processes.same(known.process, candidate.process, &self.hosts, &self.texts)
+            });
+            match known {
+                Some(known) => {
+                    known.process = self.processes.better(known.process, candidate.process);
+                    known.named |= candidate.named;
+                }
+                None => distinct.push(candidate),
+            }
+        }
+        distinct
+    }
+
+    /// An order in which the order of records plays no part.
+    fn rank(&self, one: &Candidate) -> impl Ord {
+        let kind = one.kind.map_or("", |kind| self.texts.get(kind));
+        let (pid, key, began) = self.processes.order(one.process, &self.texts);
+        (
+            one.distance.saturating_abs(),
+            self.hosts.rank(one.host),
+            pid,
+            key.to_owned(),
+            began,
+            one.feed,
+            kind.to_owned(),
+        )
+    }
+
+    /// The kind of a record in which the candidate asks for the contact's name, before it.
+    fn asked_by(&self, one: &Candidate, question: &Question<'_>, began: Timestamp) -> Option<TextId> {
+        let name = self.texts.find(question.name?)?;
+        let mut kinds: Vec<TextId> = self
+            .asked_rows(one.host, name)
+            .filter(|row| {
+                let before = began.since(self.wire_time(row));
+                let order = row.times.order().at;
+                (-ANSWERED_WITHIN..=DAY).contains(&before)
+                    && self.processes.resolve(row.mention, order, &self.hosts, &self.texts).is_some_and(
+                        |asker| self.processes.same(asker, one.process, &self.hosts, &self.texts),
+                    )
+            })
+            .filter_map(|row| row.kind)
+            .collect();
+        kinds.sort_unstable_by_key(|kind| self.texts.get(*kind));
+        kinds.first().copied()
+    }
+
+    fn asked_rows(&self, host: HostId, name: TextId) -> impl Iterator<Item = &QueryRow> {
+        let names = self.hosts.aliases(host).iter();
+        names
+            .flat_map(move |host| self.asked.rows((*host, name)).take(Self::MOST_OF_A_KEY))
+            .filter_map(|row| self.queries.get(row as usize))
+    }
+
+    /// When a question was asked, by the wire's clock as far as that is known.
+    fn wire_time(&self, row: &QueryRow) -> Timestamp {
+        let host = row.mention.host;
+        let best = row.times.all().min_by_key(|time| {
+            let learned = self.clocks.is_learned(host, row.feed, time.clock);
+            (!learned, time.clock == Clock::Skewed && !learned, time.clock)
+        });
+        self.clocks.to_wire(host, row.feed, best.unwrap_or(row.times.first))
+    }
+
+    /// By the only process of the host at this server and port about then, or on this day.
+    fn by_destination(
+        &mut self,
+        question: &Question<'_>,
+        began: Timestamp,
+        host: HostId,
+    ) -> Option<Attribution> {
+        let server = question.flow.dst;
+        let key = destination(server.ip, server.port)?;
+        let (mut about, mut before) = (Vec::new(), Vec::new());
+        for name in self.hosts.aliases(host) {
+            for row in self.destinations.rows((*name, key)).take(Self::MOST_OF_A_KEY) {
+                let Some(row) = self.connections.get(row as usize) else { continue };
+                let remote = row.remote();
+                let there = remote.is_some_and(|end| (end.ip, end.port) == (server.ip, Some(server.port)));
+                if !there || row.protocol.is_some_and(|protocol| protocol != question.flow.protocol) {
+                    continue;
+                }
+                let whole = row.flow().is_some();
+                let fit = self.clocks.fit(*name, row.feed, &row.times, began, DESTINATION_ABOUT);
+                if let (false, Fit::Agrees { distance, ahead }) = (whole, fit) {
+                    about.extend(self.candidate(row, distance, ahead));
+                }
+                // This feed tells of one connection of many alike, with the port of that one.
+                let time = self.clocks.to_wire(*name, row.feed, row.times.order());
+                let since = began.since(time);
+                if row.feed == FeedKind::Defender && (-DESTINATION_ABOUT..=DAY).contains(&since) {
+                    let candidate = self.candidate(row, since, None);
+                    before.extend(candidate.filter(|one| {
+                        let at = Timestamp::from_nanos(began.as_nanos());
+                        self.processes.lived_about(one.process, at, DESTINATION_ABOUT)
+                    }));
+                }
+            }
+        }
+        for (level, candidates) in [(Level::Destination, about), (Level::DestinationBefore, before)] {
+            let mut candidates = self.distinct(candidates);
+            if candidates.len() > 1 {
+                // Of several at one server, the one that asked for this name.
+                let asked: Vec<Candidate> = (candidates.iter())
+                    .filter(|one| {
+                        one.named && question.name.is_some() || self.asked_by(one, question, began).is_some()
+                    })
+                    .copied()
+                    .collect();
+                if asked.len() == 1 {
+                    candidates = asked;
+                }
+            }
+            match candidates.as_slice() {
+                [] => {}
+                [one] => {
+                    let one = *one;
+                    return Some(self.found(level, &one, question, began));
+                }
+                _ => return Some(self.ambiguous(&candidates)),
+            }
+        }
+        None
+    }
+
+    /// By who asked for the name, or has it in the command line.
+    fn by_name(&mut self, question: &Question<'_>, began: Timestamp, host: HostId) -> Option<Attribution> {
+        let name = self.texts.find(question.name?)?;
+        let (with_answer, about) = self.askers(host, name, question, began);
+        let commands = self.commanders(host, name, began);
+        for (level, candidates) in
+            [(Level::DnsAnswer, with_answer), (Level::Name, about), (Level::CommandLine, commands)]
+        {
+            match candidates.as_slice() {
+                [] => {}
+                [one] => {
+                    let one = *one;
+                    return Some(self.found(level, &one, question, began));
+                }
+                _ => return Some(self.ambiguous(&candidates)),
+            }
+        }
+        None
+    }
+
+    /// Who asked for a name before a connection: those whose answer was its server, and those that asked about then.
+    fn askers(
+        &self,
+        host: HostId,
+        name: TextId,
+        question: &Question<'_>,
+        began: Timestamp,
+    ) -> (Vec<Candidate>, Vec<Candidate>) {
+        let (mut with_answer, mut about) = (Vec::new(), Vec::new());
+        for row in self.asked_rows(host, name).filter(|row| !row.cached) {
+            let since = began.since(self.wire_time(row));
+            let Some(candidate) = self.asker(row, since, None) else { continue };
+            if question.is_server
+                && row.addresses.contains(&question.flow.dst.ip)
+                && (-ANSWERED_WITHIN..=ASKED_BEFORE).contains(&since)
+            {
+                with_answer.push(candidate);
+            } else if since.abs() <= ANSWERED_WITHIN {
+                about.push(candidate);
+            }
+        }
+        (self.without_lookers(self.distinct(with_answer)), self.without_lookers(self.distinct(about)))
+    }
+
+    /// Leaves out what looks up what others ask for, where there is somebody else.
+    fn without_lookers(&self, candidates: Vec<Candidate>) -> Vec<Candidate> {
+        if candidates.len() < 2 {
+            return candidates;
+        }
+        let others: Vec<Candidate> =
+            candidates.iter().filter(|one| self.delegate(one.process).is_none()).copied().collect();
+        if others.is_empty() { candidates } else { others }
+    }
+
+    /// Processes that lived about a time and whose command line holds the name; of those that started one another, the last.
+    fn commanders(&self, host: HostId, name: TextId, at: Timestamp) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for process in self.commands.rows(name).take(Self::MOST_OF_A_KEY).map(ProcessId::from_number) {
+            let Some((of, pid_host)) = self.processes.host(process).map(|of| (self.hosts.canonical(of), of))
+            else {
+                continue;
+            };
+            let ahead = self.event_ahead(pid_host, FeedKind::Sysmon, at);
+            let at = Timestamp::from_nanos(at.as_nanos().saturating_add(ahead));
+            let lived = self.processes.began_about(process, at, COMMAND_ABOUT)
+                || self.processes.lived_about(process, at, COMMAND_ABOUT)
+                    && self.processes.ended_or_began_known(process);
+            if of == host && lived && self.delegate(process).is_none() {
+                let kind = self.processes.start_kind(process);
+                let feed = FeedKind::Sysmon;
+                found.push(Candidate {
+                    host,
+                    process,
+                    feed,
+                    kind,
+                    also: None,
+                    distance: 0,
+                    ahead: None,
+                    named: true,
+                });
+            }
+        }
+        let found = self.distinct(found);
+        let started_other = |one: &&Candidate| {
+            !found.iter().any(|other| {
+                other.process != one.process
+                    && self.processes.is_ancestor(one.process, other.process, &self.hosts, &self.texts)
+            })
+        };
+        found.iter().filter(started_other).copied().collect()
+    }
+
+    /// Who asked a question of DNS: the process of the record of that question, and never the resolver that sent the packet.
+    fn of_question(&mut self, question: &Question<'_>, owner: &Owner) -> Attribution {
+        let Owner::One(host) = *owner else { return self.nobody(question, owner) };
+        let Some(name) = question.name.and_then(|name| self.texts.find(name)) else {
+            return self.nobody(question, owner);
+        };
+        let mut candidates = Vec::new();
+        for row in self.asked_rows(host, name).filter(|row| !row.cached) {
+            let fit = self.clocks.fit(row.mention.host, row.feed, &row.times, question.at, ANSWERED_WITHIN);
+            if let Fit::Agrees { distance, ahead } = fit {
+                candidates.extend(self.asker(row, distance, ahead));
+            }
+        }
+        let candidates = self.without_lookers(self.distinct(candidates));
+        let first = match candidates.as_slice() {
+            [one] => Some(*one),
+            // Who asked first caused the packet; who asked later was answered from the cache.
+            [one, other, ..] if other.distance - one.distance >= FIRST_BY && one.distance <= FIRST_BY => {
+                Some(*one)
+            }
+            [] => None,
+            _ => return self.ambiguous(&candidates),
+        };
+        if let Some(first) = first {
+            return self.found(Level::DnsAnswer, &first, question, question.at);
+        }
+        let commands = self.commanders(host, name, question.at);
+        match commands.as_slice() {
+            [] => self.nobody(question, owner),
+            [one] => {
+                let one = *one;
+                self.found(Level::CommandLine, &one, question, question.at)
+            }
+            _ => self.ambiguous(&commands),
+        }
+    }
+
+    /// Why a process's connections are not its own, if they are not.
+    fn delegate(&self, process: ProcessId) -> Option<&Arc<str>> {
+        let image = self.processes.image(process, &self.texts);
+        let command_line = self.processes.command_line(process, &self.texts);
+        self.delegates.kind(self.processes.pid(process), image, command_line)
+    }
+
+    /// For whom a delegate acted: the only process that asked for the name, or else the only one with it in its command line.
+    fn delegated(&mut self, one: &Candidate, question: &Question<'_>, began: Timestamp) -> Option<Delegated> {
+        let kind = self.delegate(one.process)?.clone();
+        let mut found = None;
+        if let Some(name) = question.name.and_then(|name| self.texts.find(name)) {
+            let own = |candidates: Vec<Candidate>| -> Vec<Candidate> {
+                (candidates.into_iter()).filter(|one| self.delegate(one.process).is_none()).collect()
+            };
+            let (with_answer, about) = self.askers(one.host, name, question, began);
+            let rungs = [
+                (Level::DnsAnswer, own(with_answer)),
+                (Level::Name, own(about)),
+                (Level::CommandLine, self.commanders(one.host, name, began)),
+            ];
+            found = rungs.into_iter().find_map(|(level, candidates)| match candidates.as_slice() {
+                [one] => Some((level, *one)),
+                _ => None,
+            });
+        }
+        let (level, likely) = found.unzip();
+        let likely = likely.map(|likely: Candidate| self.make(&likely, began));
+        Some(Delegated { kind, likely, level })
+    }
+
+    fn make(&mut self, one: &Candidate, at: Timestamp) -> Arc<super::super::attribution::Process> {
+        let host = self.processes.host(one.process).unwrap_or(one.host);
+        let ahead = self.event_ahead(host, one.feed, at);
+        self.processes.make(one.process, ahead, &self.texts)
+    }
+
+    fn found(
+        &mut self,
+        level: Level,
+        one: &Candidate,
+        question: &Question<'_>,
+        began: Timestamp,
+    ) -> Attribution {
+        let mut kinds = vec![one.kind, one.also, self.processes.start_kind(one.process)];
+        kinds.dedup();
+        let mut records: Vec<Arc<str>> = Vec::new();
+        for kind in kinds.into_iter().flatten() {
+            let kind = self.texts.share(kind);
+            if !records.contains(&kind) {
+                records.push(kind);
+            }
+        }
+        Attribution {
+            level,
+            confidence: confidence(level),
+            host: Some(self.host(one.host)),
+            process: Some(self.make(one, began)),
+            delegated: self.delegated(one, question, began),
+            feed: Some(one.feed),
+            records,
+            candidates: 1,
+            others: Vec::new(),
+            clock_offset: one.ahead,
+        }
+    }
+
+    /// Several may be it, and none is named.
+    fn ambiguous(&mut self, candidates: &[Candidate]) -> Attribution {
+        let hosts: Vec<HostId> = candidates.iter().map(|one| one.host).collect();
+        let one_host = hosts.first().filter(|first| hosts.iter().all(|host| host == *first)).copied();
+        let host = one_host.map(|host| self.host(host));
+        let at = Timestamp::from_nanos(0);
+        let named: Vec<Candidate> = candidates.iter().take(Attribution::MOST_CANDIDATES).copied().collect();
+        let others = named.iter().map(|one| self.make(one, at)).collect();
+        Attribution {
+            confidence: confidence(Level::Ambiguous),
+            host,
+            feed: candidates.first().map(|one| one.feed),
+            candidates: u16::try_from(candidates.len()).unwrap_or(u16::MAX),
+            others,
+            ..Attribution::nobody(Level::Ambiguous)
+        }
+    }
+
+    /// No process is named: because there is no telemetry of the host then, or because it says nothing of this.
+    fn nobody(&mut self, question: &Question<'_>, owner: &Owner) -> Attribution {
+        let host = match owner {
+            Owner::Nobody => return Attribution::no_telemetry(),
+            Owner::Several(hosts) => {
+                let candidates = u16::try_from(hosts.len()).unwrap_or(u16::MAX);
+                return Attribution { candidates, ..Attribution::nobody(Level::Ambiguous) };
+            }
+            Owner::One(host) => *host,
+        };
+        let Some(feed) = self.covered_by(host, question.at) else {
+            return Attribution { host: Some(self.host(host)), ..Attribution::no_telemetry() };
+        };
+        let candidates = self.distinct(self.ever(question, host));
+        let level = if candidates.is_empty() { Level::None } else { Level::Host };
+        let at = question.at;
+        let named: Vec<Candidate> = candidates.iter().take(Attribution::MOST_CANDIDATES).copied().collect();
+        let others = named.iter().map(|one| self.make(one, at)).collect();
+        Attribution {
+            confidence: confidence(level),
+            host: Some(self.host(host)),
+            feed: Some(feed),
+            candidates: u16::try_from(candidates.len()).unwrap_or(u16::MAX),
+            others,
+            ..Attribution::nobody(level)
+        }
+    }
+
+    /// Which processes of the host have to do with this server or name at all.
+    fn ever(&self, question: &Question<'_>, host: HostId) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        let server = question.flow.dst;
+        if let Some(key) = destination(server.ip, server.port).filter(|_| question.is_server) {
+            for name in self.hosts.aliases(host) {
+                let rows = self.destinations.rows((*name, key)).take(Self::MOST_OF_A_KEY);
+                let rows = rows.filter_map(|row| self.connections.get(row as usize));
+                candidates.extend(rows.filter_map(|row| self.candidate(row, 0, None)));
+            }
+        }
+        if let Some(name) = question.name.and_then(|name| self.texts.find(name)) {
+            let rows = self.asked_rows(host, name).filter(|row| !row.cached);
+            candidates.extend(rows.filter_map(|row| self.asker(row, 0, None)));
+        }
+        candidates
+    }
+
+    /// The feed that speaks of a host about a time.
+    fn covered_by(&self, host: HostId, at: Timestamp) -> Option<FeedKind> {
+        let mut feeds: Vec<FeedKind> = Vec::new();
+        for (clock, (from, to)) in &self.covered {
+            if self.hosts.canonical(clock.host) != host {
+                continue;
+            }
+            let wire = |at| {
+                let time = super::super::record::Time { at, clock: clock.clock };
+                self.clocks.to_wire(clock.host, clock.feed, time)
+            };
+            if at.since(wire(*from)) >= -COVERED_ABOUT && at.since(wire(*to)) <= COVERED_ABOUT {
+                feeds.push(clock.feed);
+            }
+        }
+        feeds.into_iter().min()
+    }
+
+    /// Whose address this is: the host, for whoever wants to name no process.
+    pub fn host_of(&mut self, ip: IpAddr, at: Timestamp) -> Option<Arc<super::super::attribution::Host>> {
+        match self.hosts.owner(ip, at) {
+            Owner::One(host) => Some(self.host(host)),
+            _ => None,
+        }
+    }
+}
+
+/// How sure a rung is, in percent.
+const fn confidence(level: Level) -> u8 {
+    match level {
+        Level::TupleAndName => 99,
+        Level::Tuple => 97,
+        Level::TupleOnly => 90,
+        Level::Destination | Level::DnsAnswer => 75,
+        Level::DestinationBefore => 60,
+        Level::Name => 50,
+        Level::CommandLine => 45,
+        Level::Host => 20,
+        Level::Ambiguous | Level::None | Level::Pending | Level::NoTelemetry => 0,
+    }
+}

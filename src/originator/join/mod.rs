@@ -1,0 +1,485 @@
+//! The join of telemetry and wire: what feeds say is taken in any order, and of every contact it is said who made it.
+//!
+//! The five-tuple, as an unordered pair, is the key; time only decides between several of one key, for the clocks of records are not to be
+//! trusted before they were compared with the wire's (`clocks`). A DNS packet is never its sender's: the resolver sends it for whoever
+//! asked, so a question joins by host, name and time to the record of the question. What a record says is kept in rows;
+//! [`Join::settle`] learns clocks and addresses from all of them at once, sorted, so that the order in which records came
+//! changes nothing; [`Join::attribute`] climbs down the ladder of evidence (`ladder`).
+
+mod index;
+mod ladder;
+mod memory;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+
+use super::attribution::Host;
+use super::clocks::{ClockId, Clocks, Sample, Times};
+use super::delegates::Delegates;
+use super::hosts::{HostId, Hosts};
+use super::processes::{Mention, ProcessId, Processes, Source};
+use super::record::{Clock, Connection, End, FeedKind, NameKind, Query, Record, Said, Side};
+use super::texts::{TextId, Texts};
+use crate::capture::Timestamp;
+use crate::flow::{Endpoint, Flow, Protocol};
+use index::Index;
+
+pub use ladder::Question;
+pub use memory::FeedMemory;
+pub use report::{FeedReport, OffsetFound, ZoneFound};
+
+const SECOND: i64 = 1_000_000_000;
+
+/// What feeds said and which connections the wire saw, and who is behind them.
+#[derive(Debug)]
+pub struct Join {
+    texts: Texts,
+    hosts: Hosts,
+    processes: Processes,
+    clocks: Clocks,
+    delegates: &'static Delegates,
+    memory: FeedMemory,
+
+    connections: Vec<ConnectionRow>,
+    queries: Vec<QueryRow>,
+    wire: Vec<WireRow>,
+    /// Addresses that records give a host by themselves.
+    addresses: Vec<(IpAddr, HostId, FeedKind, Times)>,
+
+    /// Connections of records with both ports, by both ends.
+    tuples: Index<u64>,
+    /// Connections of records, by host, address and port of the other end.
+    destinations: Index<(HostId, u64)>,
+    /// Questions of records, by host and name.
+    asked: Index<(HostId, TextId)>,
+    /// Processes whose command line holds a name.
+    commands: Index<TextId>,
+    /// What was put into `commands`.
+    in_commands: FxHashSet<(TextId, ProcessId)>,
+    /// Connections of the wire, by both ends.
+    conversations: Index<u64>,
+
+    /// Records that have come already, by what is unique about them.
+    seen: FxHashSet<u64>,
+    /// From when to when the records of a host's feed are, by each of their clocks.
+    covered: FxHashMap<ClockId, (Timestamp, Timestamp)>,
+    /// Written times less event times, of records that have both.
+    lags: FxHashMap<(HostId, FeedKind), Vec<i64>>,
+    made_hosts: FxHashMap<HostId, Arc<Host>>,
+    counts: Counts,
+}
+
+/// What was counted of records.
+#[derive(Debug, Default)]
+struct Counts {
+    records: FxHashMap<(FeedKind, TextId), u64>,
+    /// Records of kinds for whose names there was no room.
+    other_records: u64,
+    duplicates: u64,
+    without_host: u64,
+    given_up: GivenUp,
+}
+
+/// What was given up because a limit was reached.
+#[derive(Debug, Default)]
+struct GivenUp {
+    connections: u64,
+    queries: u64,
+    wire: u64,
+    candidates: u64,
+}
+
+/// A connection of a record.
+#[derive(Clone, Copy, Debug)]
+struct ConnectionRow {
+    feed: FeedKind,
+    kind: Option<TextId>,
+    mention: Mention,
+    times: Times,
+    ends: [End; 2],
+    protocol: Option<Protocol>,
+    local: Option<Side>,
+    initiated: Option<bool>,
+    /// A name that the program asked for, in lower case.
+    name: Option<TextId>,
+}
+
+/// A question of a record.
+#[derive(Clone, Debug)]
+struct QueryRow {
+    feed: FeedKind,
+    kind: Option<TextId>,
+    mention: Mention,
+    times: Times,
+    /// Whether it was answered by the host itself, or not at all: no packet comes of it.
+    cached: bool,
+    addresses: Box<[IpAddr]>,
+}
+
+/// A connection of the wire.
+#[derive(Clone, Copy, Debug)]
+struct WireRow {
+    flow: Flow,
+    began: Timestamp,
+    /// Whether its beginning was seen, and with it who began it.
+    whole: bool,
+}
+
+impl Join {
+    /// The most rows of one key that are looked through: what has more is one process that goes on and on, or made up.
+    const MOST_OF_A_KEY: usize = 1024;
+    /// The most names of hosts that are taken from one command line.
+    const MOST_NAMES_OF_A_COMMAND: usize = 32;
+    /// The most lags that a zone is learned from, for each host and feed.
+    const MOST_LAGS: usize = 255;
+
+    /// Nothing is known yet, and there is so much room.
+    pub fn new(memory: FeedMemory) -> Self {
+        Self {
+            texts: Texts::new(memory.texts),
+            hosts: Hosts::default(),
+            processes: Processes::new(memory.processes),
+            clocks: Clocks::default(),
+            delegates: Delegates::builtin(),
+            memory,
+            connections: Vec::new(),
+            queries: Vec::new(),
+            wire: Vec::new(),
+            addresses: Vec::new(),
+            tuples: Index::default(),
+            destinations: Index::default(),
+            asked: Index::default(),
+            commands: Index::default(),
+            in_commands: FxHashSet::default(),
+            conversations: Index::default(),
+            seen: FxHashSet::default(),
+            covered: FxHashMap::default(),
+            lags: FxHashMap::default(),
+            made_hosts: FxHashMap::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes that an address is a host's, whatever a feed says.
+    pub fn state(&mut self, ip: IpAddr, host: &str) {
+        if let Some(host) = self.hosts.host(host, None) {
+            self.hosts.state(ip, host);
+        }
+    }
+
+    /// Takes a connection of the wire: when its first packet passed, and whether that began it.
+    pub fn conversation(&mut self, flow: Flow, began: Timestamp, whole: bool) {
+        if self.wire.len() >= self.memory.wire {
+            self.counts.given_up.wire += 1;
+            return;
+        }
+        let row = self.wire.len() as u32;
+        self.wire.push(WireRow { flow, began, whole });
+        self.conversations.add(flow.fold(), row);
+    }
+
+    /// Takes a record of a feed; in any order, and again without harm.
+    pub fn record(&mut self, record: &Record<'_>) {
+        let Some(host) = self.hosts.host(&record.host, record.host_id.as_deref()) else {
+            self.counts.without_host += 1;
+            return;
+        };
+        let kind = self.texts.keep(&record.kind);
+        if self.seen.len() < self.memory.records() && !self.seen.insert(identity(record, host)) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        match kind {
+            Some(kind) => *self.counts.records.entry((record.feed, kind)).or_default() += 1,
+            None => self.counts.other_records += 1,
+        }
+        let times = Times { first: record.time, second: record.second };
+        self.cover(host, record.feed, &times);
+        match &record.what {
+            Said::Start(process) => {
+                if let (Some(event), Some(logged)) = (times.of(Clock::Event), times.of(Clock::Logged)) {
+                    let lags = self.lags.entry((host, record.feed)).or_default();
+                    if lags.len() < Self::MOST_LAGS {
+                        lags.push(logged.since(event));
+                    }
+                }
+                let mention =
+                    self.processes.take(host, process, Source::Start, &times, kind, &mut self.texts);
+                self.names_of_command(mention, process.command_line.as_deref());
+            }
+            Said::End(process) => {
+                self.processes.take(host, process, Source::End, &times, kind, &mut self.texts);
+            }
+            Said::Connection(connection) => self.connection(host, record.feed, kind, times, connection),
+            Said::Query(query) => self.query(host, record.feed, kind, times, query),
+            Said::Addresses(addresses) => {
+                // A record that gives a host more is made up.
+                for address in addresses.iter().take(64) {
+                    if self.addresses.len() < self.memory.addresses() {
+                        self.addresses.push((*address, host, record.feed, times));
+                    }
+                }
+            }
+        }
+    }
+
+    fn connection(
+        &mut self,
+        host: HostId,
+        feed: FeedKind,
+        kind: Option<TextId>,
+        times: Times,
+        said: &Connection<'_>,
+    ) {
+        let mention =
+            self.processes.take(host, &said.process, Source::Mention, &times, None, &mut self.texts);
+        self.names_of_command(mention, said.process.command_line.as_deref());
+        if self.connections.len() >= self.memory.connections {
+            self.counts.given_up.connections += 1;
+            return;
+        }
+        let name = said.name.as_ref().filter(|(_, kind)| *kind != NameKind::Reverse);
+        let name = name.and_then(|(name, _)| self.texts.keep_lower(host_of(name)));
+        let row = self.connections.len() as u32;
+        let row_is = ConnectionRow {
+            feed,
+            kind,
+            mention,
+            times,
+            ends: said.ends,
+            protocol: said.protocol,
+            local: said.local,
+            initiated: said.initiated,
+            name,
+        };
+        if let Some(flow) = row_is.flow() {
+            self.tuples.add(flow.fold(), row);
+        }
+        if let Some(key) = row_is.remote().and_then(|end| destination(end.ip, end.port?)) {
+            self.destinations.add((host, key), row);
+        }
+        self.connections.push(row_is);
+    }
+
+    fn query(&mut self, host: HostId, feed: FeedKind, kind: Option<TextId>, times: Times, said: &Query<'_>) {
+        // A record of the DNS client has no process that asked.
+        let mention =
+            self.processes.take(host, &said.process, Source::Mention, &times, None, &mut self.texts);
+        self.names_of_command(mention, said.process.command_line.as_deref());
+        if self.queries.len() >= self.memory.queries {
+            self.counts.given_up.queries += 1;
+            return;
+        }
+        let Some(name) = self.texts.keep_lower(said.name.trim_end_matches('.')) else { return };
+        let row = self.queries.len() as u32;
+        // DNS_ERROR_RECORD_DOES_NOT_EXIST: a question to the cache alone.
+        let cached = said.status.as_deref() == Some("9701");
+        // More addresses than a message of DNS holds are made up.
+        let addresses = said.addresses.iter().take(64).copied().collect();
+        self.queries.push(QueryRow { feed, kind, mention, times, cached, addresses });
+        self.asked.add((host, name), row);
+    }
+
+    /// Takes the names of hosts that stand in a command line.
+    fn names_of_command(&mut self, mention: Mention, command_line: Option<&str>) {
+        let (Some(process), Some(line)) = (mention.process, command_line) else { return };
+        let line = line.get(..line.floor_char_boundary(Texts::LONGEST_COMMAND_LINE)).unwrap_or(line);
+        let of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let words = line.split(|c| !of_a_name(c)).map(|word| word.trim_matches('.'));
+        let names = words.filter(|word| is_name(word)).take(Self::MOST_NAMES_OF_A_COMMAND);
+        for name in names {
+            let Some(name) = self.texts.keep_lower(name) else { return };
+            if self.in_commands.len() < self.memory.processes && self.in_commands.insert((name, process)) {
+                self.commands.add(name, process.number());
+            }
+        }
+    }
+
+    fn cover(&mut self, host: HostId, feed: FeedKind, times: &Times) {
+        let time = times.order();
+        let clock = ClockId { host, feed, clock: time.clock };
+        let (from, to) = self.covered.entry(clock).or_insert((time.at, time.at));
+        *from = (*from).min(time.at);
+        *to = (*to).max(time.at);
+    }
+
+    /// Learns names, clocks and addresses from all that came, so that the order in which it came makes no difference.
+    pub fn settle(&mut self) {
+        self.hosts.settle();
+        self.clocks.learn_zones(self.lags.clone());
+        let samples = self.samples();
+        self.clocks.learn(samples);
+        self.hosts.forget_seen();
+        for row in &self.connections {
+            // An address that a record calls the host's own. Where both ends are the host's, it says nothing more.
+            if let Some(local) = row.local_ip() {
+                let at = self.clocks.to_wire(row.mention.host, row.feed, row.times.order());
+                self.hosts.saw(local, row.mention.host, at);
+            }
+        }
+        for (address, host, feed, times) in &self.addresses {
+            self.hosts.saw(*address, *host, self.clocks.to_wire(*host, *feed, times.order()));
+        }
+        self.hosts.sort();
+        self.processes.forget_made();
+        self.made_hosts.clear();
+    }
+
+    /// What the clocks of records were ahead of the wire's, where one connection is unique on both sides.
+    fn samples(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for wire in &self.wire {
+            let key = wire.flow.fold();
+            if !wire.whole || self.conversations.count(key) != 1 || is_fixed(wire.flow) {
+                continue;
+            }
+            let rows: Vec<&ConnectionRow> = (self.tuples.rows(key).take(8))
+                .filter_map(|row| self.connections.get(row as usize))
+                .filter(|row| row.is(wire.flow))
+                .collect();
+            for row in &rows {
+                let alike = |other: &&&ConnectionRow| {
+                    (other.mention.host, other.feed) == (row.mention.host, row.feed)
+                };
+                // The same record again is one; two of one host and feed are two connections.
+                let others = rows.iter().filter(alike).filter(|other| other.times != row.times);
+                if others.count() > 0 {
+                    continue;
+                }
+                for time in row.times.all() {
+                    if matches!(time.clock, Clock::Bucket | Clock::Received) {
+                        continue;
+                    }
+                    let clock = ClockId { host: row.mention.host, feed: row.feed, clock: time.clock };
+                    samples.push(Sample { clock, wire: wire.began, ahead: time.at.since(wire.began) });
+                }
+            }
+        }
+        samples
+    }
+
+    fn host(&mut self, host: HostId) -> Arc<Host> {
+        let host = self.hosts.canonical(host);
+        let hosts = &self.hosts;
+        let make = || Arc::new(Host { name: hosts.name(host), id: hosts.id(host) });
+        self.made_hosts.entry(host).or_insert_with(make).clone()
+    }
+
+    /// What the event times of a host's feed are ahead of the wire: where it was not learned from them themselves, by what its
+    /// written times are ahead beyond their zone and the second that writing takes.
+    fn event_ahead(&self, host: HostId, feed: FeedKind, wire: Timestamp) -> i64 {
+        const LAG: i64 = 1_140_000_000;
+        let ahead = |clock| {
+            let offset = self.clocks.offset(ClockId { host, feed, clock }, wire)?;
+            (offset.samples >= Clocks::LEARNED).then_some(offset.ahead)
+        };
+        if let Some(ahead) = ahead(Clock::Event) {
+            return ahead;
+        }
+        let Some(logged) = ahead(Clock::Logged) else { return 0 };
+        let rest = logged - self.clocks.zone(host, feed) - LAG;
+        // Less than what writing takes at most is no error of the clock.
+        if rest.abs() <= 4 * SECOND { 0 } else { rest }
+    }
+}
+
+impl ConnectionRow {
+    /// Both ends as a flow, where both ports are known.
+    fn flow(&self) -> Option<Flow> {
+        let [first, second] = self.ends;
+        let end = |end: End| Some(Endpoint { ip: end.ip, port: end.port? });
+        Some(Flow { src: end(first)?, dst: end(second)?, protocol: self.protocol.unwrap_or(Protocol::TCP) })
+    }
+
+    /// Whether it is of this connection of the wire.
+    fn is(&self, flow: Flow) -> bool {
+        self.flow().is_some_and(|own| own.key() == flow.key())
+    }
+
+    /// The host's own address, where the record says which it is.
+    fn local_ip(&self) -> Option<IpAddr> {
+        let [first, second] = self.ends;
+        match self.local? {
+            Side::First => Some(first.ip),
+            Side::Second => Some(second.ip),
+        }
+    }
+
+    /// The end that is not the host's own.
+    fn remote(&self) -> Option<End> {
+        let [first, second] = self.ends;
+        match (self.local, self.initiated) {
+            (Some(Side::First), _) => Some(second),
+            (Some(Side::Second), _) => Some(first),
+            (None, Some(true)) => Some(second),
+            (None, _) => None,
+        }
+    }
+}
+
+/// What is unique about a record: its feed's own identity for it, or all that it says.
+fn identity(record: &Record<'_>, host: HostId) -> u64 {
+    let mut hash = FxHasher::default();
+    (record.feed, &*record.kind, host).hash(&mut hash);
+    match &record.id {
+        Some(id) => id.hash(&mut hash),
+        None => {
+            let time = |time: &super::record::Time| (time.at.as_nanos(), time.clock);
+            (time(&record.time), record.second.as_ref().map(time)).hash(&mut hash);
+            match &record.what {
+                Said::Start(process) | Said::End(process) => said_of(process, &mut hash),
+                Said::Connection(connection) => {
+                    said_of(&connection.process, &mut hash);
+                    (connection.ends, connection.initiated).hash(&mut hash);
+                }
+                Said::Query(query) => {
+                    said_of(&query.process, &mut hash);
+                    (&*query.name, &query.status).hash(&mut hash);
+                }
+                Said::Addresses(addresses) => addresses.hash(&mut hash),
+            }
+        }
+    }
+    hash.finish()
+}
+
+fn said_of(process: &super::record::Process<'_>, hash: &mut FxHasher) {
+    (process.pid, &process.key, &process.image, &process.command_line).hash(hash);
+}
+
+/// A key of an address and a port.
+fn destination(ip: IpAddr, port: u16) -> Option<u64> {
+    (!ip.is_unspecified()).then(|| Endpoint { ip, port }.fold())
+}
+
+/// Whether a connection's ports say nothing of the time: those of protocols that use one port on both sides, and of servers.
+fn is_fixed(flow: Flow) -> bool {
+    const FIRST_EPHEMERAL: u16 = 1024;
+    const FIXED: [u16; 6] = [1900, 3702, 4500, 5353, 5355, 41_641];
+    flow.src.port < FIRST_EPHEMERAL || flow.src.port == flow.dst.port || FIXED.contains(&flow.src.port)
+}
+
+/// The host in what a vendor calls a URL: `https://a.example:8443/x` and `a.example/x` alike.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let rest = rest.rsplit('@').next().unwrap_or(rest);
+    rest.split(':').next().unwrap_or(rest).trim_end_matches('.')
+}
+
+/// Whether a word of a command line may be the name of a host: some labels, and a last one that is no number nor a program.
+fn is_name(word: &str) -> bool {
+    let Some((rest, last)) = word.rsplit_once('.') else { return false };
+    let file = ["exe", "dll", "ps1", "bat", "cmd", "vbs", "js", "txt", "log", "tmp", "ini", "conf"];
+    !rest.is_empty()
+        && word.len() <= 253
+        && last.len() >= 2
+        && last.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !file.iter().any(|file| last.eq_ignore_ascii_case(file))
+}
