@@ -11,7 +11,7 @@ use crate::capture::Timestamp;
 use crate::inspect::Observation;
 use crate::lists::Contact;
 use crate::originator::Attribution;
-use crate::rules::{BuiltinRules, Finding};
+use crate::rules::Rules;
 use crate::sink::Record;
 
 pub use crate::folding::{Folder, Folding};
@@ -19,20 +19,20 @@ pub use crate::folding::{Folder, Folding};
 /// Turns contacts into records.
 #[derive(Debug)]
 pub struct Correlator {
-    rules: BuiltinRules,
+    rules: Rules,
     folder: Folder,
 }
 
 impl Correlator {
     /// A Correlator that has seen nothing.
     pub fn new(folding: Folding) -> Self {
-        Self { rules: BuiltinRules::default(), folder: Folder::new(folding) }
+        Self { rules: Rules::builtin(), folder: Folder::new(folding) }
     }
 
     /// Takes the next contact of the capture.
     pub fn contact(&mut self, contact: Contact, tell: &mut dyn FnMut(Record)) {
         let attribution = Attribution::no_telemetry();
-        let finding = self.judge(contact, attribution);
+        let finding = self.rules.judge(contact, attribution);
         self.folder.finding(finding, tell);
     }
 
@@ -54,12 +54,6 @@ impl Correlator {
     /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.
     pub const fn closed_early(&self) -> u64 {
         self.folder.closed_early()
-    }
-
-    fn judge(&self, contact: Contact, attribution: Attribution) -> Finding {
-        let rules = self.rules.judge(contact.entry.tier);
-        let level = rules.iter().map(|rule| rule.level).max().unwrap_or(crate::rules::Level::Informational);
-        Finding { contact, attribution, level, rules }
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::attribution::{Attribution, Process};
 use super::command_line::Signs;
 use super::programs::{Place, Program, Programs, spelling, stem};
+use crate::lists::Entry;
 
 /// What kind of program it is.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -145,6 +146,17 @@ pub enum Script {
     Settled,
 }
 
+impl Script {
+    /// The word in rules.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Loose => "loose",
+            Self::Settled => "settled",
+        }
+    }
+}
+
 /// What is known of the program behind a contact.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Originator {
@@ -196,6 +208,21 @@ impl Originator {
         judge.originator.tags.sort_unstable();
         judge.originator.tags.dedup();
         judge.originator
+    }
+
+    /// Whether it is at home at a service: one of the clients that the list names for it, or a developer's tool on a developer's
+    /// platform.
+    pub fn is_at_home(&self, entry: &Entry) -> bool {
+        if self.has(Tag::Masquerade) || self.class.is_suspicious() {
+            return false;
+        }
+        let named = entry.about.clients.iter().any(|client| match client.strip_prefix('@') {
+            Some(class) => class == self.class.as_str(),
+            None => **client == *self.name,
+        });
+        let where_it_may_be = self.place == Place::Own || !self.place.is_unusual();
+        let developer = self.class == Class::DeveloperTool && entry.is_in("dev-platform");
+        (named || developer) && where_it_may_be
     }
 
     /// Whether it has a tag.

@@ -16,6 +16,7 @@ mod processes;
 mod programs;
 pub mod record;
 mod texts;
+mod wire;
 
 pub use answers::{Answers, Asked, Candidates};
 pub use attribution::{Attribution, AttributionLevel, Delegated, Host, Process};
@@ -23,3 +24,4 @@ pub use class::{Class, Originator, Script, Tag};
 pub use command_line::Signs;
 pub use join::{FeedMemory, FeedReport, Join, OffsetFound, Question, ZoneFound};
 pub use programs::{Place, Program, Programs};
+pub use wire::WireClass;

@@ -2,17 +2,26 @@
 //!
 //! Takes an attributed contact and gives a [`Finding`]: its level, and the rules that fired.
 
+mod facts;
 mod level;
 mod repeat;
+mod ruleset;
+
+use std::sync::Arc;
+
+use serde::Deserialize;
 
 use crate::lists::Contact;
-use crate::originator::Attribution;
+use crate::originator::{Attribution, Originator, WireClass};
 
-pub use level::BuiltinRules;
+pub use facts::Facts;
+pub use level::LevelRules;
 pub use repeat::{Alert, Summary};
+pub use ruleset::Rules;
 
 /// How much a finding deserves somebody's time: the levels of Sigma.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Context only.
     Informational,
@@ -54,14 +63,27 @@ impl Level {
 }
 
 /// A rule, as findings quote it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rule {
     /// A stable identity.
     pub id: String,
     /// What the rule says, in a few words.
     pub name: String,
-    /// The level it gives.
-    pub level: Level,
+    /// The level that it gives a finding; none where it gives none, and the level rules decide.
+    pub level: Option<Level>,
+    /// How grave its author thinks a hit, where that is not the level that it gives.
+    pub severity: Option<Level>,
+    /// ATT&CK techniques that it stands for: `T1102.002`.
+    pub techniques: Box<[Box<str>]>,
+    /// Where it comes from; empty for a built-in one, else the path of its file.
+    pub source: Box<str>,
+}
+
+impl Rule {
+    /// The set that it belongs to, in records.
+    pub fn ruleset(&self) -> &str {
+        if self.source.is_empty() { "undertone" } else { &self.source }
+    }
 }
 
 /// A contact, who made it, and what that means.
@@ -71,8 +93,26 @@ pub struct Finding {
     pub contact: Contact,
     /// Who made it.
     pub attribution: Attribution,
+    /// What kind of program that is; none where nobody is named.
+    pub originator: Option<Box<Originator>>,
+    /// What its hello looks like.
+    pub wire: WireClass,
     /// The level of the highest rule that fired.
     pub level: Level,
-    /// The rules that fired, highest first; never empty.
-    pub rules: Vec<std::sync::Arc<Rule>>,
+    /// The rules that fired, first the one that gave the level; never empty.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+impl Finding {
+    /// ATT&CK techniques: the service's, then what the rules say beside them.
+    pub fn techniques(&self) -> Vec<&str> {
+        let mut techniques: Vec<&str> = Vec::new();
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.techniques);
+        for technique in self.contact.entry.techniques().iter().chain(of_rules) {
+            if !techniques.contains(&&**technique) {
+                techniques.push(technique);
+            }
+        }
+        techniques
+    }
 }

@@ -12,7 +12,8 @@ use super::report::count;
 use super::{Printable, Record, Sink, words};
 use crate::capture::Timestamp;
 use crate::inspect::{Observation, SeenIn};
-use crate::rules::{Alert, Level, Summary};
+use crate::originator::{Tag, WireClass};
+use crate::rules::{Alert, Finding, Level, Summary};
 
 /// The most rows that are gathered before they are written: more than a screen shows, and a bound on memory.
 const MOST_ROWS: usize = 1000;
@@ -61,6 +62,9 @@ impl<W: Write> Human<W> {
         write!(line, "{}  ", self.paint(CYAN, format_args!("{name:<36}")))?;
         let how = how(alert.seen_in.iter().copied(), observation);
         write!(line, "{}", self.paint(DIM, how))?;
+        if let Some(who) = who(finding) {
+            write!(line, "  {who}")?;
+        }
         if alert.update {
             write!(line, "  {}", self.paint(DIM, "(update)"))?;
         }
@@ -176,6 +180,23 @@ fn how(seen_in: impl IntoIterator<Item = SeenIn>, observation: &Observation) -> 
     let mut carriers: Vec<&str> = seen_in.into_iter().map(words::carrier).collect();
     carriers.dedup();
     format!("{} → {}", carriers.join(", "), observation.flow.dst)
+}
+
+/// The program behind it and what is odd about it: `powershell.exe (interpreter, suspicious-command-line)`; by its hello alone,
+/// `(tool-like)`.
+fn who(finding: &Finding) -> Option<String> {
+    let Some(originator) = &finding.originator else {
+        let wire = finding.wire;
+        return (wire != WireClass::Unknown).then(|| format!("({})", wire.as_str()));
+    };
+    let attribution = &finding.attribution;
+    let process = attribution.originator().or(attribution.process.as_ref());
+    let name = process.and_then(|process| process.name.as_deref().or(process.executable.as_deref()));
+    let odd =
+        originator.tags.iter().filter(|tag| !matches!(tag, Tag::SuspiciousProcess | Tag::ScriptingProcess));
+    let words: Vec<&str> =
+        std::iter::once(originator.class.as_str()).chain(odd.map(|tag| tag.as_str())).collect();
+    Some(format!("{} ({})", Printable(name.unwrap_or("process")), words.join(", ")))
 }
 
 /// `2026-11-20 12:00:00.123`, in UTC.

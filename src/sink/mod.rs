@@ -112,8 +112,8 @@ struct Listed<'a> {
     suffix: &'a str,
     service: &'a str,
     category: &'a str,
+    also: &'a [Box<str>],
     tier: u8,
-    techniques: Vec<&'a str>,
 }
 
 impl Finding {
@@ -123,8 +123,8 @@ impl Finding {
             suffix: &entry.suffix,
             service: entry.service(),
             category: entry.category(),
+            also: &entry.about.also,
             tier: entry.tier.number(),
-            techniques: entry.techniques().iter().map(|technique| &**technique).collect(),
         }
     }
 }
@@ -143,7 +143,7 @@ pub(crate) mod tests {
     use crate::inspect::tls::{self, HelloFacts, Over};
     use crate::inspect::{Detail, SeenIn};
     use crate::lists::{Contact, Entry, Service, Tier};
-    use crate::originator::Attribution;
+    use crate::originator::{Attribution, WireClass};
     use crate::rules::Rule;
 
     pub(crate) const NOON: Timestamp = Timestamp::from_parts(1_795_176_000, 123_456_789);
@@ -211,9 +211,17 @@ pub(crate) mod tests {
         Finding {
             contact,
             attribution: Attribution::no_telemetry(),
+            originator: None,
+            wire: WireClass::Unknown,
             level,
             rules: vec![
-                Rule { id: "tier-2".into(), name: "Contact with a listed service".into(), level }.into(),
+                Rule {
+                    id: "tier-2".into(),
+                    name: "Contact with a listed service".into(),
+                    level: Some(level),
+                    ..Rule::default()
+                }
+                .into(),
             ],
         }
     }

@@ -105,8 +105,13 @@ pub(super) fn technique(id: &str) -> &str {
     match id {
         "T1016" => "System Network Configuration Discovery",
         "T1016.001" => "Internet Connection Discovery",
+        "T1027" => "Obfuscated Files or Information",
+        "T1036" => "Masquerading",
+        "T1036.005" => "Match Legitimate Resource Name or Location",
         "T1041" => "Exfiltration Over C2 Channel",
         "T1048" => "Exfiltration Over Alternative Protocol",
+        "T1059" => "Command and Scripting Interpreter",
+        "T1059.001" => "PowerShell",
         "T1071" => "Application Layer Protocol",
         "T1071.001" => "Web Protocols",
         "T1071.004" => "DNS",
@@ -120,6 +125,8 @@ pub(super) fn technique(id: &str) -> &str {
         "T1102.002" => "Bidirectional Communication",
         "T1102.003" => "One-Way Communication",
         "T1105" => "Ingress Tool Transfer",
+        "T1197" => "BITS Jobs",
+        "T1218" => "System Binary Proxy Execution",
         "T1219" => "Remote Access Tools",
         "T1219.001" => "IDE Tunneling",
         "T1219.002" => "Remote Desktop Software",
@@ -141,6 +148,8 @@ pub(super) fn technique(id: &str) -> &str {
 pub(super) fn tactic(technique: &str) -> Option<(&'static str, &'static str)> {
     match technique {
         "T1016" => Some(("TA0007", "Discovery")),
+        "T1027" | "T1036" | "T1197" | "T1218" => Some(("TA0005", "Defense Evasion")),
+        "T1059" => Some(("TA0002", "Execution")),
         "T1041" | "T1048" | "T1567" => Some(("TA0010", "Exfiltration")),
         "T1071" | "T1090" | "T1102" | "T1105" | "T1219" | "T1568" | "T1572" => {
             Some(("TA0011", "Command and Control"))

@@ -9,7 +9,8 @@ use crate::capture::Timestamp;
 use crate::decode::Path;
 use crate::flow::Protocol;
 use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
-use crate::rules::Rule;
+use crate::originator::WireClass;
+use crate::rules::{Finding, Level, Rule};
 
 /// A document.
 #[derive(Serialize)]
@@ -94,7 +95,7 @@ pub(super) struct Interface<'a> {
 pub(super) struct RuleFields<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
-    pub(super) ruleset: &'static str,
+    pub(super) ruleset: &'a str,
 }
 
 #[derive(Serialize)]
@@ -338,6 +339,8 @@ pub(super) struct Undertone<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) service: Option<ServiceFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) originator: Option<OriginatorFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) attribution: Option<AttributionFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) summary: Option<SummaryFields<'a>>,
@@ -364,12 +367,50 @@ pub(super) enum Ways {
 pub(super) struct FiredRule<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
-    pub(super) level: &'static str,
+    /// What it gives the finding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) level: Option<&'static str>,
+    /// How grave its author thinks a hit, where that decides nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<&'static str>,
 }
 
 impl<'a> From<&'a Rule> for FiredRule<'a> {
     fn from(rule: &'a Rule) -> Self {
-        Self { id: &rule.id, name: &rule.name, level: rule.level.as_str() }
+        let word = |level: Option<Level>| level.map(Level::as_str);
+        Self { id: &rule.id, name: &rule.name, level: word(rule.level), severity: word(rule.severity) }
+    }
+}
+
+/// What kind of program is behind it, by its process and by its hello.
+#[derive(Serialize)]
+pub(super) struct OriginatorFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
+    /// For what it connects, where it acts for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<&'a str>,
+    /// What the hello looks like; never the name of a process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wire: Option<&'static str>,
+}
+
+impl<'a> OriginatorFields<'a> {
+    /// None where there is nothing to say.
+    pub(super) fn of(finding: &'a Finding) -> Option<Self> {
+        let (originator, wire) = (finding.originator.as_deref(), finding.wire);
+        let wire = (wire != WireClass::Unknown).then(|| wire.as_str());
+        (originator.is_some() || wire.is_some()).then(|| Self {
+            class: originator.map(|found| found.class.as_str()),
+            delegate: originator.and_then(|found| found.delegate.as_deref()),
+            tags: originator.iter().flat_map(|found| &found.tags).map(|tag| tag.as_str()).collect(),
+            evidence: originator.iter().flat_map(|found| &found.evidence).map(String::as_str).collect(),
+            wire,
+        })
     }
 }
 
@@ -377,8 +418,14 @@ impl<'a> From<&'a Rule> for FiredRule<'a> {
 pub(super) struct ServiceFields<'a> {
     pub(super) name: &'a str,
     pub(super) category: &'a str,
+    /// Further categories.
+    #[serde(skip_serializing_if = "<[Box<str>]>::is_empty")]
+    pub(super) also: &'a [Box<str>],
     pub(super) entry: &'a str,
     pub(super) tier: u8,
+    /// The customer that the hostname names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tenant: Option<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -15,8 +15,8 @@ use crate::inspect::{Detail, Observation, SeenIn};
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
     AttributionFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields,
-    Ingress, Inner, Interface, Network, Observer, Question, Related, RuleFields, ServiceFields,
-    SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
+    Ingress, Inner, Interface, Network, Observer, OriginatorFields, Question, Related, RuleFields,
+    ServiceFields, SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
 };
 
 /// The version of the schema, in `ecs.version`.
@@ -204,6 +204,7 @@ impl<'a> Document<'a> {
                 tunnel: TunnelFields::of(path),
                 rules: Vec::new(),
                 service: None,
+                originator: None,
                 attribution: None,
                 summary: None,
                 frame,
@@ -217,19 +218,22 @@ impl<'a> Document<'a> {
         self.rule = finding.rules.first().map(|rule| RuleFields {
             id: &rule.id,
             name: &rule.name,
-            ruleset: "undertone",
+            ruleset: rule.ruleset(),
         });
         self.network.application = Some(listed.service.to_lowercase().replace(' ', "-"));
         self.undertone.level = Some(finding.level.as_str());
         self.undertone.rules = finding.rules.iter().map(|rule| FiredRule::from(&**rule)).collect();
         self.undertone.attribution = Some(AttributionFields { level: finding.attribution.level.as_str() });
+        self.undertone.originator = OriginatorFields::of(finding);
         self.undertone.service = Some(ServiceFields {
             name: listed.service,
             category: listed.category,
+            also: listed.also,
             entry: listed.suffix,
             tier: listed.tier,
+            tenant: finding.contact.entry.tenant(&finding.contact.observation.hostname),
         });
-        self.threat = Threat::of(&listed.techniques);
+        self.threat = Threat::of(&finding.techniques());
     }
 }
 
