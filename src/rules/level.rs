@@ -159,7 +159,19 @@ mod tests {
             check(&when.place, &places.map(Place::as_str));
             check(&when.script, &scripts);
             check(&when.wire, &wires);
-            check(&when.delegate, &["bits", "webclient", "system", "winhttp", "dns-client", "proxy"]);
+            let kinds = [
+                "antivirus",
+                "bits",
+                "com-surrogate",
+                "dns-client",
+                "dns-server",
+                "proxy",
+                "service-host",
+                "system",
+                "webclient",
+                "winhttp",
+            ];
+            check(&when.delegate, &kinds);
             assert!(when.tier.iter().flatten().all(|tier| (1..=4).contains(tier)));
         }
         let (last, _) = rules.rules.last().unwrap();
