@@ -10,7 +10,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{Color, Command, CommonArgs, Format, Generate, ListArgs, OutputArgs};
+use crate::cli::{Color, Command, CommonArgs, Format, Generate, ListArgs, OutputArgs, Shape};
 use crate::config_file;
 use crate::hostname::Hostname;
 use crate::rules::Level;
@@ -76,8 +76,12 @@ pub struct Live {
 /// Measuring.
 #[derive(Debug)]
 pub struct Bench {
-    /// Capture files.
+    /// Capture files; with none, the mix.
     pub paths: Vec<PathBuf>,
+    /// What is made when there are none.
+    pub mix: Mix,
+    /// Where the mix is only to be written to.
+    pub write: Option<PathBuf>,
     /// Times to go through the captures for each figure.
     pub rounds: NonZeroU32,
     /// The most threads to measure with.
@@ -86,6 +90,19 @@ pub struct Bench {
     pub json: bool,
     /// What people read.
     pub talk: Talk,
+}
+
+/// A synthetic mix.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix {
+    /// What there is most of.
+    pub shape: Shape,
+    /// What decides everything else.
+    pub seed: u64,
+    /// How many connections there are, where it is not the usual number of the shape.
+    pub connections: Option<NonZeroU32>,
+    /// How many names of a hundred are listed ones.
+    pub hits: u8,
 }
 
 /// Validating.
@@ -226,6 +243,8 @@ impl Config {
                 })
             }
             Some(Command::Bench(args)) => Self::Bench(Bench {
+                mix: Mix { shape: args.mix, seed: args.seed, connections: args.connections, hits: args.hits },
+                write: args.write,
                 rounds: args.rounds,
                 threads: threads(args.threads.threads),
                 json: args.json,
@@ -479,6 +498,11 @@ mod tests {
 
         let Config::Bench(bench) = of("bench a b --rounds 2 --json").unwrap() else { panic!() };
         assert_eq!((bench.paths.len(), bench.rounds.get(), bench.json), (2, 2, true));
+        let Config::Bench(bench) = of("bench --mix handshake --seed 7 --write mix.pcap").unwrap() else {
+            panic!()
+        };
+        assert_eq!((bench.paths.len(), bench.mix.shape, bench.mix.seed), (0, Shape::Handshake, 7));
+        assert_eq!((bench.mix.hits, bench.mix.connections, bench.write.is_some()), (4, None, true));
 
         let Config::Check(check) = of("check PASTEBIN.com. x.pastebin.com").unwrap() else { panic!() };
         assert_eq!(

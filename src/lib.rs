@@ -106,6 +106,10 @@ pub mod runtime;
 pub mod gauges;
 pub mod tap;
 
+pub mod mix;
+mod mix_packets;
+mod stages;
+
 pub mod bench;
 pub mod check;
 pub mod live;

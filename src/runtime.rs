@@ -100,6 +100,19 @@ impl Reading<'_> {
         });
     }
 
+    /// Cuts capture files, and gives each chunk to one of the threads and to nothing else: what is left of a replay when nobody looks at
+    /// the frames. `each` is made once a thread.
+    pub fn chunks<E: FnMut(&Chunk)>(&self, files: &[Savefile], make: &(dyn Fn() -> E + Sync)) {
+        let cutting = Mutex::new(Cutting { files, source: 0, number: 0, cutter: None });
+        together(self.threads, &|_| {
+            let (mut each, mut buffer) = (make(), Vec::new());
+            while let Some((.., chunk)) = self.cut(&cutting, std::mem::take(&mut buffer), &mut Vec::new()) {
+                each(&chunk);
+                buffer = chunk.into_buffer();
+            }
+        });
+    }
+
     /// One thread: chunk by chunk, in turn.
     fn alone(
         &self,
@@ -203,6 +216,16 @@ impl Reading<'_> {
         let stream = file.clone();
         file.cutter_over(Patient::start(move || stream.open(), self.stop.clone()), self.chunk_bytes)
     }
+}
+
+/// Does the same on so many threads at once, each with its number from 0, one of them the calling one.
+pub fn together(threads: usize, work: &(dyn Fn(usize) + Sync)) {
+    std::thread::scope(|scope| {
+        for nth in 1..threads {
+            scope.spawn(move || work(nth));
+        }
+        work(0);
+    });
 }
 
 /// A stream that may be silent for any time, read by a thread of its own: whoever waits for it can be stopped.

@@ -286,7 +286,31 @@ fn figures_of_speed_are_json() {
     }
     let table = undertone(&["bench", FIRST_LOOK, "--rounds", "1", "--threads", "1"]).ended(0).out;
     assert!(table.contains("522 packets") && table.contains("packets/s"), "{table}");
+    for stage in ["reading", "headers", "decode", "inspect", "lists", "whole"] {
+        assert!(table.contains(stage), "{table}");
+    }
     undertone(&["bench", "Cargo.toml", "no.pcap"]).ended(1).says(&["Cargo.toml: is no capture", "no.pcap: "]);
+}
+
+#[test]
+fn a_mix_is_measured_and_can_be_replayed() {
+    let mix = ["bench", "--connections", "300", "--hits", "10", "--mix", "handshake"];
+    let ran = undertone(&[&mix[..], &["--json", "--rounds", "1", "--threads", "2"]].concat());
+    let figures = ran.ended(0).records();
+    let [one, two] = &figures[..] else { panic!("{figures:?}") };
+    assert_eq!((&one["names"], &one["contacts"]), (&two["names"], &two["contacts"]));
+    assert_eq!(one["names"], 900, "a hello and two questions for each connection");
+    assert!(one["contacts"].as_u64().unwrap() > 60, "{one}");
+    assert_eq!(one["stages"].as_array().unwrap().len(), 6);
+    assert!(one["peak_memory_bytes"].as_u64().unwrap() > 1 << 20, "{one}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mix.pcap").display().to_string();
+    let said = undertone(&[&mix[..], &["--write", &path]].concat()).ended(0).out;
+    assert!(said.contains("600 DNS queries"), "{said}");
+    let ran = undertone(&["replay", &path]).ended(0).says(&["dns_query 600", "tls_sni 240", "quic_sni 60"]);
+    assert!(!ran.alerts().is_empty());
+    undertone(&["bench", &path, "--seed", "3"]).ended(2).says(&["--seed"]);
 }
 
 /// What a terminal shows of a shell command in which `$UNDERTONE` is the program. Output and errors are on the terminal.

@@ -28,9 +28,9 @@ impl Salts {
 /// it for each packet, which costs less than one block of the payload.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Secrets {
-    key: [u8; 16],
+    pub(super) key: [u8; 16],
     iv: [u8; 12],
-    hp: [u8; 16],
+    pub(super) hp: [u8; 16],
 }
 
 impl Secrets {
@@ -79,7 +79,7 @@ impl Secrets {
     }
 
     /// RFC 9001 section 5.3.
-    fn nonce(&self, number: u64) -> [u8; 12] {
+    pub(super) fn nonce(&self, number: u64) -> [u8; 12] {
         let mut nonce = self.iv;
         for (byte, number) in nonce.iter_mut().skip(4).zip(number.to_be_bytes()) {
             *byte ^= number;
@@ -115,44 +115,6 @@ fn whole_number(truncated: u64, bits: u32, expected: u64) -> u64 {
 /// HKDF-Expand of at most one block: the counter octet is part of `info`.
 fn first_bytes<const N: usize>(key: &hmac::Key, info: &[u8]) -> [u8; N] {
     hmac::sign(key, info).as_ref().first_chunk().copied().unwrap_or([0; N])
-}
-
-#[cfg(test)]
-#[allow(clippy::indexing_slicing)]
-pub(super) mod seal {
-    //! The other direction, for tests.
-
-    use super::*;
-
-    impl Secrets {
-        /// Protects a packet: `header` ends before the packet number.
-        pub(in crate::inspect::quic) fn seal(
-            &self,
-            header: &[u8],
-            number: u64,
-            number_len: u8,
-            frames: &[u8],
-        ) -> Vec<u8> {
-            let mut packet = header.to_vec();
-            packet[0] |= number_len - 1;
-            packet.extend(&number.to_be_bytes()[8 - usize::from(number_len)..]);
-            let mut sealed = frames.to_vec();
-            let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &self.key).unwrap());
-            let nonce = Nonce::assume_unique_for_key(self.nonce(number));
-            key.seal_in_place_append_tag(nonce, Aad::from(&packet), &mut sealed).unwrap();
-            packet.extend(sealed);
-            let sample = header.len() + 4;
-            let hp = HeaderProtectionKey::new(&AES_128, &self.hp).unwrap();
-            let mask = hp.new_mask(&packet[sample..sample + 16]).unwrap();
-            packet[0] ^= mask[0] & 0x0f;
-            for (byte, mask) in
-                packet[header.len()..].iter_mut().zip(&mask[1..]).take(usize::from(number_len))
-            {
-                *byte ^= mask;
-            }
-            packet
-        }
-    }
 }
 
 #[cfg(test)]

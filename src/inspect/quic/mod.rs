@@ -18,6 +18,7 @@ pub mod gquic;
 mod header;
 mod keys;
 mod refusal;
+mod seal;
 mod stream;
 mod version;
 
@@ -36,6 +37,7 @@ pub use assembly::{MAX_HELLO, MAX_RANGES};
 pub use connection::{Connection, MAX_DERIVATIONS, MAX_FAILURES, MAX_KEYS, MAX_TRIES};
 pub use header::{ConnectionId, MAX_PACKETS};
 pub use refusal::{Counters, Refusal};
+pub use seal::Sealer;
 pub use stream::MAX_INITIALS;
 pub use version::{Handshake, Version};
 
