@@ -12,6 +12,7 @@ mod delegates;
 pub mod feed;
 mod hosts;
 mod join;
+mod owned;
 mod processes;
 mod programs;
 pub mod record;

@@ -123,6 +123,21 @@ impl Feed {
         &self.tally
     }
 
+    /// The bytes that it occupies for a record that is not whole yet.
+    pub const fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// Whether part of a record came.
+    pub const fn is_within(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Gives back what a long record occupied. Whoever reads many feeds at once calls it now and then.
+    pub fn compact(&mut self) {
+        self.held.shrink_to_fit();
+    }
+
     /// Looks at the first bytes, which the marks of the encodings are in. Without a mark, every second byte of text in UTF-16 is nought.
     fn begin(&mut self, tell: Tell<'_>) {
         let held = std::mem::take(&mut self.held);

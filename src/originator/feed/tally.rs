@@ -119,6 +119,19 @@ impl Tally {
         self.refused.iter().map(|refused| refused.count).sum()
     }
 
+    /// Adds what another feed of the same source held. The line of the first refusal is the earlier feed's.
+    pub fn add(&mut self, later: &Self) {
+        self.bytes += later.bytes;
+        self.told += later.told;
+        self.passed_over += later.passed_over;
+        for (refused, more) in self.refused.iter_mut().zip(&later.refused) {
+            if refused.count == 0 {
+                refused.first_line = more.first_line;
+            }
+            refused.count += more.count;
+        }
+    }
+
     /// Counts a refusal.
     pub(super) fn refuse(&mut self, why: Refusal, line: u64) {
         if let Some(refused) = self.refused.get_mut(why as usize) {
@@ -145,5 +158,18 @@ mod tests {
         }
         assert_eq!(tally.all_refused(), 28);
         assert_eq!(tally.refusals().count(), 14);
+    }
+
+    #[test]
+    fn feeds_of_one_source_add_up() {
+        let mut first = Tally { bytes: 1, told: 2, passed_over: 3, ..Tally::default() };
+        let mut second = first.clone();
+        first.refuse(Refusal::NoHost, 7);
+        second.refuse(Refusal::NoHost, 8);
+        second.refuse(Refusal::NoTime, 9);
+        first.add(&second);
+        assert_eq!((first.bytes, first.told, first.passed_over), (2, 4, 6));
+        assert_eq!(first.refused(Refusal::NoHost), Refused { count: 2, first_line: 7 });
+        assert_eq!(first.refused(Refusal::NoTime), Refused { count: 1, first_line: 9 });
     }
 }
