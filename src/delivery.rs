@@ -12,7 +12,7 @@ use crate::inspect::SeenIn;
 use crate::lists::Lists;
 use crate::rules::Level;
 use crate::sink::{
-    AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Sources, Target,
+    AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Source, Sources, Target,
 };
 use crate::stats::{Counts, Reason};
 use crate::watermark::{Input, Position, Watermark};
@@ -33,6 +33,9 @@ pub struct Delivery {
     totals: Counts,
     /// What was released before every thread had passed it, since too much waited.
     late: u64,
+    sources: Arc<Sources>,
+    /// Each file that held packets, and how many packets came before it.
+    begun: Vec<(u32, u64)>,
 }
 
 struct Outputs {
@@ -102,11 +105,19 @@ impl Delivery {
                 failure: None,
             },
             totals: Counts::default(),
+            sources: sources.clone(),
+            begun: Vec::new(),
         })
     }
 
     /// Takes what a chunk told. Says whether outputs still take records.
     pub fn take(&mut self, finished: Finished) -> bool {
+        if finished.counts.frames > 0
+            && self.begun.last().is_none_or(|(source, _)| *source != finished.source)
+            && matches!(self.sources.get(finished.source), Some(Source::File(_)))
+        {
+            self.begun.push((finished.source, self.totals.frames));
+        }
         self.totals.add(&finished.counts);
         // Files are read one after the other: this chunk's frames follow those of its file that came before. What is told at the
         // end of an earlier file has none.
@@ -196,7 +207,7 @@ impl Delivery {
         self.order.end(self.wire);
         self.threads.iter().for_each(|input| self.order.end(*input));
         self.correlate();
-        let Self { correlator, mut outputs, totals, late, .. } = self;
+        let Self { correlator, mut outputs, totals, late, sources, begun, .. } = self;
         let closed_early = correlator.closed_early();
         correlator.finish(&mut |record| outputs.write(&record));
         outputs.flush();
@@ -204,11 +215,19 @@ impl Delivery {
         let listed = |counts: FxHashMap<Box<str>, u64>| {
             counts.into_iter().map(|(name, count)| (name.into_string(), count)).collect()
         };
+        // A number of all packets, as one of a file where there are several.
+        let place = |number: u64| match begun.iter().rfind(|(_, before)| *before < number) {
+            Some((source, before)) if begun.len() > 1 => match sources.get(*source) {
+                Some(Source::File(path)) => format!("packet {} of {path}", number - before),
+                _ => format!("packet {number}"),
+            },
+            _ => format!("packet {number}"),
+        };
         let refused = |malformed: bool| {
             let wanted = |reason: &Reason| matches!(reason, Reason::Unsupported(..)) != malformed;
             let mut found: Vec<(String, u64)> = (totals.refused.tallies().iter())
                 .filter(|tally| wanted(&tally.reason))
-                .map(|tally| (format!("{} (first: packet {})", tally.reason, tally.first), tally.frames))
+                .map(|tally| (format!("{} (first: {})", tally.reason, place(tally.first)), tally.frames))
                 .collect();
             if malformed {
                 found.push(("dns: malformed or cut short".to_owned(), totals.dns_malformed));
@@ -237,9 +256,11 @@ impl Delivery {
             rules: listed(tally.rules),
             malformed: refused(true),
             unsupported: refused(false),
+            copies: totals.copies,
             limits: vec![
                 ("pairs of client and service summarised early".to_owned(), closed_early),
                 ("names judged before every thread had passed them".to_owned(), late),
+                ("packets forgotten before a copy of them could come".to_owned(), totals.forgotten),
             ],
             ..Closing::default()
         };

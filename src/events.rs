@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::inspect::{Observation, SeenIn};
 use crate::lists::{Contact, Entry};
 use crate::seen::Mark;
+use crate::stats::Reason;
 
 /// Something that a frame brought to light.
 #[derive(Clone, Debug)]
@@ -30,6 +31,10 @@ pub enum What {
     MalformedDns,
     /// A datagram that was put together from fragments.
     Reassembled,
+    /// A datagram of which fragments are missing, and which was given up.
+    GivenUp,
+    /// A fragment that was of no use, or a datagram that was put together and could not be decoded.
+    Refused(Reason),
 }
 
 /// A hostname with all that is known of it.

@@ -86,6 +86,7 @@ pub mod conversations;
 pub mod datagrams;
 pub mod events;
 mod names;
+mod tellers;
 pub mod worker;
 
 pub mod merge;

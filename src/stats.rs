@@ -4,6 +4,7 @@
 
 use crate::capture::{Frame, Timestamp};
 use crate::decode::{Layer, Refusal};
+use crate::flow::defrag;
 use crate::inspect::SeenIn;
 
 /// What a stretch of capture held.
@@ -31,8 +32,12 @@ pub struct Counts {
     pub fragments: u64,
     /// Datagrams that were put together from them.
     pub reassembled: u64,
-    /// Datagrams of which fragments are missing at the end.
+    /// Datagrams of which fragments are missing, at the end or when they were given up.
     pub unfinished: u64,
+    /// Packets that told something, and came lately: what they tell again is not counted.
+    pub copies: u64,
+    /// Packets that were forgotten before the time was over in which a copy may come.
+    pub forgotten: u64,
     /// DNS messages that could not be read to their end.
     pub dns_malformed: u64,
     /// Why frames gave no packet.
@@ -66,6 +71,12 @@ impl Counts {
         self.refused.add(refusal.into(), 1, self.frames);
     }
 
+    /// Counts a frame of this stretch, by its number there, as one that was of no use.
+    #[cold]
+    pub fn refuse_at(&mut self, reason: Reason, frame: u64) {
+        self.refused.add(reason, 1, frame);
+    }
+
     /// Adds the counts of the stretch that follows this one.
     pub fn add(&mut self, next: &Self) {
         for tally in &next.refused.kinds {
@@ -83,6 +94,8 @@ impl Counts {
         self.fragments += next.fragments;
         self.reassembled += next.reassembled;
         self.unfinished += next.unfinished;
+        self.copies += next.copies;
+        self.forgotten += next.forgotten;
         self.dns_malformed += next.dns_malformed;
         for (count, more) in self.names.iter_mut().zip(next.names) {
             *count += more;
@@ -119,6 +132,10 @@ pub enum Reason {
     Unsupported(Layer, u32),
     /// More headers of this kind follow one another than are walked.
     TooDeep(Layer),
+    /// It looks like the layer by its port, and what it carries could not be decoded: the packet is taken as a datagram.
+    Unopened(Layer),
+    /// A fragment of no use.
+    Fragment(defrag::Reason),
 }
 
 impl Refused {
@@ -156,12 +173,20 @@ impl From<Refusal> for Reason {
     }
 }
 
+impl From<defrag::Reason> for Reason {
+    fn from(reason: defrag::Reason) -> Self {
+        Self::Fragment(reason)
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(layer) => write!(f, "{layer}: malformed or cut short"),
             Self::Unsupported(layer, number) => write!(f, "{layer}: {number:#06x} is not decoded"),
             Self::TooDeep(layer) => write!(f, "{layer}: too many headers"),
+            Self::Unopened(layer) => write!(f, "{layer}: malformed or cut short inside"),
+            Self::Fragment(reason) => write!(f, "ip fragment: {}", reason.as_str()),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! A conversation is known by its [tag](Flow::tag), 32 bits of a hash over its two endpoints. Two conversations with one tag are read again
 //! together, which costs a little and changes nothing.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -20,15 +21,17 @@ use crate::capture::savefile::Chunk;
 use crate::capture::{Filter, Frame, Timestamp};
 use crate::conversations::Conversations;
 use crate::datagrams::{self, Datagrams};
-use crate::decode::{self, Fragment, Packet, Path, TcpFlags, Transport};
-use crate::flow::defrag::{Defrag, FragmentKey, Reassembly};
+use crate::decode::{self, Datagram, Fragment, Layer, Packet, Path, Segment, TcpFlags, Transport};
+use crate::flow::copies::{Copies, Identity, Numbering};
+use crate::flow::defrag::{self, Defrag, FragmentKey, Reassembly};
 use crate::flow::{Endpoint, Flow, Protocol};
 use crate::inspect::stream::Said;
 use crate::inspect::{dns, quic};
 use crate::lists::Lists;
 use crate::names::Names;
 use crate::seen::{Mark, Seen, boxed};
-use crate::stats::Counts;
+use crate::stats::{Counts, Reason};
+use crate::tellers::{self, Teller};
 
 pub use crate::events::{Event, Sighting, What};
 
@@ -51,6 +54,8 @@ pub struct Told {
     /// What each datagram that was put together from fragments mattered to: its own tag, and that of the conversation or of
     /// the datagram that it is a fragment of.
     fed: Vec<(u32, u32)>,
+    /// The packets that told something.
+    tellers: Vec<Teller>,
     counts: Counts,
 }
 
@@ -64,6 +69,32 @@ impl Told {
     pub const fn frames(&self) -> u64 {
         self.counts.frames
     }
+
+    /// How many events there are, and how many questions are counted that are no events.
+    #[inline]
+    const fn so_far(&self) -> (usize, u64) {
+        let [asked, ..] = self.counts.names;
+        (self.events.len(), asked)
+    }
+
+    /// Remembers that a packet told something since so much was told.
+    fn teller(&mut self, (events, asked): (usize, u64), tag: u32, mark: Mark, number: NonZeroU64) {
+        let counted = self.so_far().1 - asked;
+        // What others said that had to give way is not its own.
+        if counted > 0 || self.events.iter().skip(events).any(|(_, event)| event.mark == mark) {
+            self.tellers.push(Teller { tag, frame: mark.frame, at: mark.at, number, counted });
+        }
+    }
+
+    /// Counts a packet whose inside could not be decoded.
+    #[cold]
+    fn unopened(&mut self, layer: Layer, of: u32, mark: Mark) {
+        let reason = Reason::Unopened(layer);
+        match of {
+            0 => self.counts.refuse_at(reason, self.counts.frames),
+            of => self.events.push((of, Event { mark, what: What::Refused(reason) })),
+        }
+    }
 }
 
 /// The conversations that are still open at the end of a chunk.
@@ -73,12 +104,15 @@ pub struct Open {
     fragments: Defrag,
     tcp: Conversations,
     udp: Datagrams,
+    /// The packets that told something lately.
+    copies: Copies,
+    evicted: u64,
 }
 
 impl Open {
     /// How many conversations were given up because a limit was reached.
     pub const fn evicted(&self) -> u64 {
-        self.tcp.evicted() + self.udp.evicted()
+        self.tcp.evicted() + self.udp.evicted() + self.fragments.counters().evicted + self.evicted
     }
 
     /// Whether a conversation with this tag is open.
@@ -111,13 +145,16 @@ pub struct Worker {
 struct Judge {
     names: Names,
     quic: quic::Scratch,
+    numbering: Numbering,
 }
 
 impl Worker {
     /// A Worker that looks for the names of `lists` in the frames that pass the filter; with `every_hostname` it tells the other
     /// names too.
     pub fn new(lists: Arc<Lists>, every_hostname: bool, filter: Option<Filter>) -> Self {
-        Self { judge: Judge { names: Names::new(lists, every_hostname), quic: quic::Scratch::new() }, filter }
+        let names = Names::new(lists, every_hostname);
+        let numbering = Numbering::of_this_process();
+        Self { judge: Judge { names, quic: quic::Scratch::new(), numbering }, filter }
     }
 
     /// Looks for the names of other lists from now on.
@@ -146,15 +183,18 @@ impl Worker {
         index.retain(|(tag, ..)| again.contains(tag));
         told.events.retain(|(tag, _)| !again.contains(tag));
         told.events.iter_mut().for_each(|(_, event)| event.mark.frame += frames);
+        told.tellers.retain(|teller| !again.contains(&teller.tag));
+        told.tellers.iter_mut().for_each(|teller| teller.frame += frames);
         // What a frame says for itself the scan has counted.
-        let counts = std::mem::take(&mut told.counts);
+        let mut counts = std::mem::take(&mut told.counts);
         for (_, place, number) in index {
             let Some((frame, packet)) = packet_at(chunk, place) else { continue };
             let mark = Mark { source, frame: frames + u64::from(number), at: frame.at };
             self.judge.packet(open, &packet, mark, 0, &mut told);
         }
         self.judge.absorb(open, later, frames, &again, &mut told.events);
-        finished(source, told.events, counts)
+        tellers::drop_copies(&mut open.copies, told.tellers, &mut told.events, &mut counts);
+        finished(source, frames, told.events, counts)
     }
 
     /// Tells what conversations say that are still open at the end of a capture, and how many were given up before because a
@@ -162,18 +202,20 @@ impl Worker {
     pub fn finish(&mut self, open: Open) -> (Finished, u64) {
         let evicted = open.evicted();
         let mut events = Vec::new();
-        let Judge { names, quic } = &mut self.judge;
+        let Judge { names, quic, .. } = &mut self.judge;
         open.tcp.finish(&mut |flow, seen, said| said_in_stream(names, flow, seen, &said, &mut events));
         open.udp
             .finish(quic, &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
         let counts = Counts { unfinished: open.fragments.unfinished() as u64, ..Counts::default() };
-        (finished(source, events, counts), evicted)
+        (finished(source, 0, events, counts), evicted)
     }
 
     /// Puts what [`frame`](Self::frame) told into the form in which a chunk tells it.
-    pub fn hand_over(&self, source: u32, told: Told) -> Finished {
-        finished(source, told.events, told.counts)
+    pub fn hand_over(&self, open: &mut Open, source: u32, told: Told) -> Finished {
+        let Told { mut events, tellers, mut counts, .. } = told;
+        tellers::drop_copies(&mut open.copies, tellers, &mut events, &mut counts);
+        finished(source, 0, events, counts)
     }
 
     /// Reads the next frame of a conversation-keeping capture, as [`scan`](Self::scan) and [`resume`](Self::resume) together would.
@@ -186,10 +228,11 @@ impl Worker {
             told.counts.filtered += 1;
             return None;
         }
-        match decode::packet(frame.link, frame.bytes, frame.wire_len) {
-            Ok(packet) => self.judge.packet(open, &packet, mark, 0, told),
+        // Looked at where it was decoded: moved, it would be copied.
+        match &decode::packet(frame.link, frame.bytes, frame.wire_len) {
+            Ok(packet) => self.judge.packet(open, packet, mark, 0, told),
             Err(refusal) => {
-                told.counts.refuse(refusal);
+                told.counts.refuse(*refusal);
                 None
             }
         }
@@ -208,39 +251,81 @@ impl Judge {
         of: u32,
         told: &mut Told,
     ) -> Option<u32> {
-        let Self { names, quic } = self;
-        let Told { events, counts, .. } = told;
-        let seen = Seen { mark, path: &packet.path };
+        if let Some(layer) = packet.path.unopened {
+            told.unopened(layer, of, mark);
+        }
         match &packet.transport {
             Transport::Tcp(segment) => {
                 const CONTROL: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
                 if segment.payload.is_empty() && !segment.flags.has(CONTROL) {
                     return None;
                 }
-                let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
-                open.tcp.segment(flow, segment, seen, &mut |flow, seen, said| {
-                    said_in_stream(names, flow, seen, &said, events)
-                });
-                Some(flow.tag())
+                Some(self.segment(open, packet, segment, mark, told))
             }
-            Transport::Udp(datagram) => {
-                let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
-                if dns::is_port(datagram.dst_port) || dns::is_port(datagram.src_port) {
-                    through(&packet.path, events, |events| {
-                        names.question(flow, datagram.payload, mark, of, counts, events);
-                    });
-                    return None;
-                }
-                let tell: datagrams::Tell<'_> =
-                    &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
-                open.udp.datagram(flow, datagram.payload, seen, quic, tell).then(|| flow.tag())
-            }
+            Transport::Udp(datagram) => self.datagram(open, packet, datagram, mark, of, told),
             Transport::Fragment(fragment) => {
-                counts.fragments += u64::from(of == 0);
+                told.counts.fragments += u64::from(of == 0);
                 Some(self.fragment(open, packet, fragment, mark, told))
             }
             Transport::Other(_) => None,
         }
+    }
+
+    /// Reads a segment that may matter. Gives the tag of its conversation.
+    fn segment(
+        &mut self,
+        open: &mut Open,
+        packet: &Packet<'_>,
+        segment: &Segment<'_>,
+        mark: Mark,
+        told: &mut Told,
+    ) -> u32 {
+        let before = told.so_far();
+        let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
+        let seen = Seen { mark, path: &packet.path };
+        let (names, events) = (&mut self.names, &mut told.events);
+        open.tcp.segment(flow, segment, seen, &mut |flow, seen, said| {
+            said_in_stream(names, flow, seen, &said, events)
+        });
+        if told.so_far() != before {
+            let Segment { id, seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
+            let identity = Identity { id, seq, ack, flags, wire_len };
+            told.teller(before, flow.tag(), mark, self.numbering.number(&flow, identity, payload));
+        }
+        flow.tag()
+    }
+
+    /// Reads a datagram. Gives the tag of the conversation for which it matters.
+    #[inline]
+    fn datagram(
+        &mut self,
+        open: &mut Open,
+        packet: &Packet<'_>,
+        datagram: &Datagram<'_>,
+        mark: Mark,
+        of: u32,
+        told: &mut Told,
+    ) -> Option<u32> {
+        let Self { names, quic, numbering } = self;
+        let before = told.so_far();
+        let Datagram { src_port, dst_port, id, payload, wire_len } = *datagram;
+        let flow = flow(packet, src_port, dst_port, Protocol::UDP);
+        let Told { events, counts, .. } = told;
+        let mut tag = None;
+        if dns::is_port(dst_port) || dns::is_port(src_port) {
+            let question = |events: &mut _| names.question(flow, payload, mark, of, counts, events);
+            through(&packet.path, events, question);
+        } else {
+            let seen = Seen { mark, path: &packet.path };
+            let tell: datagrams::Tell<'_> =
+                &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
+            tag = open.udp.datagram(flow, payload, seen, quic, tell).then(|| flow.tag());
+        }
+        if told.so_far() != before {
+            let identity = Identity { id, wire_len, ..Identity::default() };
+            told.teller(before, tag.unwrap_or(of), mark, numbering.number(&flow, identity, payload));
+        }
+        tag
     }
 
     /// Puts a datagram together, and reads it when it is whole. Gives its tag.
@@ -255,12 +340,25 @@ impl Judge {
     ) -> u32 {
         let key = FragmentKey::new(packet, fragment);
         let tag = key.tag();
-        if let Reassembly::Complete { protocol, payload } = open.fragments.push(key, fragment, mark.at) {
-            told.events.push((tag, Event { mark, what: What::Reassembled }));
-            if let Ok(whole) = decode::continue_ip(protocol, packet.src, packet.dst, &payload, &packet.path)
-                && let Some(fed) = self.packet(open, &whole, mark, tag, told)
-            {
-                told.fed.push((tag, fed));
+        let timed_out = open.fragments.counters().timed_out;
+        let pushed = open.fragments.push(key, fragment, mark.at);
+        let mut tell = |what| told.events.push((tag, Event { mark, what }));
+        if open.fragments.counters().timed_out > timed_out {
+            tell(What::GivenUp);
+        }
+        match pushed {
+            Reassembly::NeedMore => {}
+            Reassembly::Refused(reason) => tell(What::Refused(reason.into())),
+            Reassembly::Complete { protocol, payload } => {
+                tell(What::Reassembled);
+                match decode::continue_ip(protocol, packet.src, packet.dst, &payload, &packet.path) {
+                    Ok(whole) => {
+                        if let Some(fed) = self.packet(open, &whole, mark, tag, told) {
+                            told.fed.push((tag, fed));
+                        }
+                    }
+                    Err(refusal) => tell(What::Refused(refusal.into())),
+                }
             }
         }
         tag
@@ -310,13 +408,14 @@ impl Judge {
         again: &FxHashSet<u32>,
         events: &mut Vec<(u32, Event)>,
     ) {
-        let Open { mut fragments, tcp, udp } = later;
+        let Open { mut fragments, tcp, udp, .. } = later;
+        open.evicted += fragments.counters().evicted;
         for unfinished in fragments.take_all() {
             if !again.contains(&unfinished.key().tag()) {
                 open.fragments.put(unfinished);
             }
         }
-        let Self { names, quic } = self;
+        let Self { names, quic, .. } = self;
         open.tcp.absorb(tcp, frames, again, &mut |flow, seen, said| {
             said_in_stream(names, flow, seen, &said, events)
         });
@@ -403,8 +502,8 @@ fn feed(table: &mut Defrag, packet: &Packet<'_>, at: Timestamp, edges: &mut Vec<
     }
 }
 
-/// Puts the events of a chunk into the order of the frames, and counts them.
-fn finished(source: u32, events: Vec<(u32, Event)>, mut counts: Counts) -> Finished {
+/// Puts the events of a chunk, whose frames are numbered from the one after `frames`, into the order of the frames, and counts them.
+fn finished(source: u32, frames: u64, events: Vec<(u32, Event)>, mut counts: Counts) -> Finished {
     let mut events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
     events.sort_by_key(|event| (event.mark.source, event.mark.frame));
     for event in &mut events {
@@ -418,6 +517,13 @@ fn finished(source: u32, events: Vec<(u32, Event)>, mut counts: Counts) -> Finis
             What::NoHostname => counts.no_hostname += 1,
             What::MalformedDns => counts.dns_malformed += 1,
             What::Reassembled => counts.reassembled += 1,
+            What::GivenUp => counts.unfinished += 1,
+            What::Refused(Reason::Fragment(defrag::Reason::Copy)) => counts.copies += 1,
+            What::Refused(reason) => {
+                // Frames of a live capture are numbered over all interfaces: which of this stretch it was is not known then.
+                let number = event.mark.frame.saturating_sub(frames).min(counts.frames);
+                counts.refuse_at(*reason, number);
+            }
         }
     }
     events.retain(|event| matches!(event.what, What::Hostname(_)));

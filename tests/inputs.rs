@@ -181,15 +181,15 @@ fn captures_that_overlap_in_time_are_kept_apart() {
     let (head, tail) = stream.split_at(stream.len() - 6);
     let syn = tcp(1000, FIRST.wrapping_sub(1), "S", b"");
     let question = packets::dns_query("x.example");
-    let later = || packets::datagram((packets::CLIENT, 9), ([9, 9, 9, 9], 53), &question);
-    let one = pcap(&[syn, tcp(1000, FIRST, "A", head), later(), later()]);
-    let two = pcap(&[later(), tcp(1000, FIRST.wrapping_add(head.len() as u32), "A", tail)]);
+    let later = |port| packets::datagram((packets::CLIENT, port), ([9, 9, 9, 9], 53), &question);
+    let one = pcap(&[syn, tcp(1000, FIRST, "A", head), later(9), later(10)]);
+    let two = pcap(&[later(9), tcp(1000, FIRST.wrapping_add(head.len() as u32), "A", tail)]);
     let (_folder, top) = folder(&[("one.pcap", &one), ("two.pcap", &two)]);
     // What the unfinished hello says as far as it goes has no name.
     assert_eq!(names(&[&top]), ["dns_query x.example"; 3]);
     // One after the other they are one capture. The times of the second are moved behind the first's.
     let mut behind = two;
-    for record in [24, 24 + 16 + later().len()] {
+    for record in [24, 24 + 16 + later(9).len()] {
         let seconds = u32::from_le_bytes(behind[record..record + 4].try_into().unwrap()) + 5;
         behind[record..record + 4].copy_from_slice(&seconds.to_le_bytes());
     }

@@ -86,3 +86,129 @@ fn what_a_name_came_through_is_told() {
     assert!(name.contains('.'), "{name}");
     check(cut, &name, &[7], vxlan(3));
 }
+
+/// A frame of IPv4 with another identification, and what a router changes.
+fn routed(frame: &[u8], id: u16) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[..12].copy_from_slice(&[6; 12]);
+    frame[14 + 4..14 + 6].copy_from_slice(&id.to_be_bytes());
+    // Class, time to live and checksum.
+    frame[14 + 1] ^= 0xb8;
+    frame[14 + 8] -= 1;
+    frame[14 + 10..14 + 12].copy_from_slice(&[0xba, 0xad]);
+    frame
+}
+
+/// The names in order, how many packets were copies, and how many questions and hellos are counted.
+#[track_caller]
+fn check(frames: &[Vec<u8>], names: &[&str], copies: u64) {
+    let replayed = replayed(frames);
+    let seen: Vec<&str> = replayed.observations.iter().map(|one| one.hostname.as_str()).collect();
+    assert_eq!(seen, names);
+    let [counts] = &replayed.counts[..] else { panic!("one file") };
+    assert_eq!(counts.copies, copies, "copies");
+    assert_eq!(counts.names.iter().sum::<u64>(), names.len() as u64, "names that are counted");
+    assert_eq!((counts.frames, counts.forgotten), (frames.len() as u64, 0));
+}
+
+fn query(name: &str) -> Vec<u8> {
+    packets::datagram((packets::CLIENT, 5000), ([9, 9, 9, 9], 53), &packets::dns_query(name))
+}
+
+#[test]
+fn what_is_mirrored_twice_is_counted_once() {
+    let (one, other) = (query("pastebin.com"), query("a.example"));
+    let first = tcp(1000, FIRST, "A", &hello("github.com"));
+    let names = ["pastebin.com", "a.example", "github.com"];
+    // At once, and after others; in another VLAN, behind a router, in a tunnel; each more than once.
+    for copy in [
+        |frame: &[u8]| frame.to_vec(),
+        |frame: &[u8]| tagged(frame, 9),
+        |frame: &[u8]| routed(frame, 0),
+        |frame: &[u8]| in_vxlan(frame, 9),
+    ] {
+        let frames = [&one, &other, &first].map(|frame| [frame.clone(), copy(frame)]).concat();
+        check(&frames, &names, 3);
+        let mut frames = vec![one.clone(), other.clone(), first.clone()];
+        frames.extend([copy(&first), copy(&one), copy(&other), copy(&one)]);
+        check(&frames, &names, 4);
+    }
+}
+
+#[test]
+fn a_name_in_two_questions_of_one_message_is_there_twice_and_its_copy_is_none() {
+    let mut message = packets::dns_query("pastebin.com");
+    let question = message[12..].to_vec();
+    message.extend(question);
+    message[5] = 2;
+    let both = packets::datagram((packets::CLIENT, 5000), ([9, 9, 9, 9], 53), &message);
+    check(&[both.clone(), both], &["pastebin.com"; 2], 1);
+}
+
+#[test]
+fn requests_behind_one_another_are_none_the_less_for_their_copies() {
+    let get = |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
+    let segment = |seq, payload: &[u8]| {
+        packets::segment((packets::CLIENT, 1000), (packets::SERVER, 80), seq, "A", payload)
+    };
+    let (two, third) = ([get("a.example"), get("b.example")].concat(), get("c.example"));
+    let frames = [segment(1, &two), segment(1 + two.len() as u32, &third)];
+    let frames = frames.map(|frame| [frame.clone(), frame]).concat();
+    check(&frames, &["a.example", "b.example", "c.example"], 2);
+}
+
+/// A hello in two segments, each twice, in the orders in which a mirror port gives them.
+#[test]
+fn parts_of_a_hello_may_come_twice() {
+    let stream = hello("github.com");
+    let (head, tail) = stream.split_at(60);
+    let first = tcp(1000, FIRST, "A", head);
+    let last = tcp(1000, FIRST.wrapping_add(60), "A", tail);
+    let syn = tcp(1000, FIRST.wrapping_sub(1), "S", b"");
+    // Only both copies together say the name again.
+    for (order, copies) in [([&first, &first, &last, &last], 0), ([&first, &last, &first, &last], 1)] {
+        let mut frames = vec![syn.clone(), syn.clone()];
+        frames.extend(order.into_iter().cloned());
+        check(&frames, &["github.com"], copies);
+    }
+}
+
+/// Each is the same client asking or saying the same again, and a packet of its own.
+#[test]
+fn what_is_sent_again_is_no_copy() {
+    let again = "pastebin.com";
+    let one = query(again);
+    // Another identification of IPv4: sent again, however soon.
+    check(&[one.clone(), routed(&one, 8)], &[again; 2], 0);
+    let first = tcp(1000, FIRST, "A", &hello(again));
+    check(&[first.clone(), routed(&first, 8)], &[again; 2], 0);
+    // Another port, another number in DNS.
+    let port = packets::datagram((packets::CLIENT, 5001), ([9, 9, 9, 9], 53), &packets::dns_query(again));
+    let mut number = packets::dns_query(again);
+    number[0] ^= 1;
+    let number = packets::datagram((packets::CLIENT, 5000), ([9, 9, 9, 9], 53), &number);
+    check(&[one.clone(), port, number], &[again; 3], 0);
+    // The same to the last bit, and later: frames are a millisecond apart.
+    let mut frames = vec![one.clone()];
+    frames.extend((0..50).map(|port| tcp(2000 + port, FIRST, "A", b"of no interest")));
+    frames.push(one);
+    check(&frames, &[again; 2], 0);
+    frames.remove(1);
+    check(&frames, &[again], 1);
+}
+
+/// Files that follow one another are one capture, also for copies.
+#[test]
+fn a_copy_may_be_in_the_next_file() {
+    let frames = [query("pastebin.com"), query("pastebin.com"), query("a.example")];
+    let bytes = pcap(&frames);
+    let (head, records) = bytes.split_at(24);
+    let (first, rest) = records.split_at(16 + frames[0].len());
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [folder.path().join("1.pcap"), folder.path().join("2.pcap")];
+    std::fs::write(&paths[0], [head, first].concat()).unwrap();
+    std::fs::write(&paths[1], [head, rest].concat()).unwrap();
+    let replayed = replay(&paths, 1, 1 << 20);
+    let names: Vec<&str> = replayed.observations.iter().map(|one| one.hostname.as_str()).collect();
+    assert_eq!(names, ["pastebin.com", "a.example"]);
+}

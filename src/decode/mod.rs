@@ -70,9 +70,6 @@ pub struct Packet<'a> {
     pub src: IpAddr,
     /// Destination address.
     pub dst: IpAddr,
-    /// The identification of its IPv4 header, by which a packet that is sent again differs from one that is mirrored twice; nought for
-    /// IPv6, and for what was put together from fragments.
-    pub id: u16,
     /// What the packet carries.
     pub transport: Transport<'a>,
     /// What the packet was wrapped in.
@@ -105,6 +102,9 @@ pub struct Segment<'a> {
     pub ack: u32,
     /// Control bits.
     pub flags: TcpFlags,
+    /// The identification of the IPv4 header around it, by which what is sent again differs from what is mirrored twice; nought for
+    /// IPv6, and for what was put together from fragments.
+    pub id: u16,
     /// The payload as far as it was captured.
     pub payload: &'a [u8],
     /// The payload's length on the wire, in bytes: more than `payload.len()` where a snap length cut it.
@@ -118,6 +118,9 @@ pub struct Datagram<'a> {
     pub src_port: u16,
     /// Destination port.
     pub dst_port: u16,
+    /// The identification of the IPv4 header around it, by which what is sent again differs from what is mirrored twice; nought for
+    /// IPv6, and for what was put together from fragments.
+    pub id: u16,
     /// The payload as far as it was captured.
     pub payload: &'a [u8],
     /// The payload's length on the wire, in bytes.

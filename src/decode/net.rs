@@ -55,7 +55,7 @@ pub(super) trait Between {
     /// A packet between them.
     #[inline(always)]
     fn packet<'a>(&self, transport: Transport<'a>) -> Packet<'a> {
-        Packet { src: self.src(), dst: self.dst(), id: self.id(), transport, path: Path::PLAIN }
+        Packet { src: self.src(), dst: self.dst(), transport, path: Path::PLAIN }
     }
 
     /// The addresses alone, for what is off the plain path.

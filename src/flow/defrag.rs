@@ -460,10 +460,7 @@ mod tests {
             }
         };
         let transport = Transport::Fragment(*fragment);
-        FragmentKey::new(
-            &Packet { src: end(1), dst: end(2), id: 0, transport, path: Path::default() },
-            fragment,
-        )
+        FragmentKey::new(&Packet { src: end(1), dst: end(2), transport, path: Path::default() }, fragment)
     }
 
     fn push(table: &mut Defrag, v6: bool, part: &Fragment<'_>, at: Timestamp) -> Reassembly {

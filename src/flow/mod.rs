@@ -4,6 +4,7 @@
 //! the contiguous bytes of a stream. Pure: time comes with the packets.
 
 mod assembly;
+pub mod copies;
 pub mod defrag;
 mod key;
 mod recent;

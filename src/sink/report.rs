@@ -28,6 +28,8 @@ pub struct Closing {
     pub wall: Duration,
     /// Hostnames seen, by the word for where.
     pub names: Vec<(String, u64)>,
+    /// Packets that came twice and told something: it is counted once.
+    pub copies: u64,
     /// Contacts, by service.
     pub contacts: Vec<(String, u64)>,
     /// Alerts by level, in the order of [`Level::ALL`], written or not.
@@ -65,6 +67,14 @@ impl Closing {
         let mut text = Text { text: String::new(), full, colours };
         text.line("", Tone::Head, &self.head());
         text.counts("names", Tone::Plain, &self.names);
+        if self.copies > 0 {
+            let packets = plural(self.copies, "packet");
+            text.line(
+                "mirrored",
+                Tone::Plain,
+                &[format!("{packets} a second time; what they tell is counted once")],
+            );
+        }
         text.counts("contacts", Tone::Plain, &self.contacts);
         text.line("findings", Tone::Found, &self.found());
         text.counts("rules", Tone::Plain, &self.rules);
@@ -262,6 +272,7 @@ mod tests {
             last: Some(Timestamp::from_parts(7_980, 0)),
             wall: Duration::from_millis(3_200),
             names: counts(&[("dns_query", 12_034), ("tls_sni", 8_000), ("nothing", 0)]),
+            copies: 1_200,
             contacts: counts(&[
                 ("Pastebin", 12),
                 ("Dropbox", 120),
@@ -292,6 +303,7 @@ mod tests {
             closing().show(false, false),
             "  1,234,567 packets   8.2 GB   2 inputs   2 h 13 min of traffic in 3.2 s   386 k packets/s   20.5 Gbit/s
   names        dns_query 12,034   tls_sni 8,000
+  mirrored     1,200 packets a second time; what they tell is counted once
   contacts     Dropbox 120   Pastebin 12   Discord 4   GitHub 4   Telegram 3   a 1   b 1   c 1   (2 others 2)
   findings     2 high   5 low   7 informational   (7 below the least level not written)
   rules        Contact with a listed service 14
