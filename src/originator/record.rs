@@ -184,7 +184,7 @@ pub struct Connection<'a> {
 /// An end of a connection in a record.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct End {
-    /// The address: a mapped IPv4 address as IPv4, without a zone.
+    /// The address: a mapped IPv4 address as IPv4, without a zone. Where the record does not tell it, the unspecified one.
     pub ip: IpAddr,
     /// The port, where the record has it.
     pub port: Option<u16>,

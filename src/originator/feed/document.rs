@@ -49,6 +49,17 @@ impl<'a> Document<'a> {
         Ok(document)
     }
 
+    /// A row of a table.
+    pub(super) fn row(cells: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut document = Self { fields: Vec::with_capacity(USUAL_FIELDS) };
+        document.push(Cow::Borrowed(""), Value::Object);
+        for (column, cell) in cells {
+            document.push(Cow::Borrowed(column), Value::Text(Cow::Borrowed(cell)));
+        }
+        document.close(0);
+        document
+    }
+
     /// The whole of it.
     pub(super) const fn root(&self) -> Node<'_> {
         Node { document: self, at: 0 }

@@ -294,20 +294,20 @@ impl Framer {
             None if !last => return Step::Wait(0),
             _ => {}
         }
-        let is_markup = match rest.get(1) {
-            Some(b'?' | b'!' | b'/') => true,
-            Some(byte) => byte.is_ascii_alphabetic(),
-            None if last => false,
-            None => return Step::Wait(0),
+        // A tag ends on its line; a declaration or a comment may go on.
+        let long = match rest.get(1) {
+            Some(b'?' | b'!') => true,
+            Some(byte) if *byte == b'/' || byte.is_ascii_alphabetic() => false,
+            None if !last => return Step::Wait(0),
+            _ => return self.text_line(rest, last),
         };
-        if !is_markup {
-            return self.text_line(rest, last);
-        }
-        match memchr(b'>', rest) {
-            Some(end) if end < MAX_MARKUP => Step::Skip(end + 1, State::Between),
+        let end = if long { memchr(b'>', rest) } else { memchr2(b'>', b'\n', rest) };
+        match end {
+            Some(end) if end < MAX_MARKUP && rest.get(end) == Some(&b'>') => {
+                Step::Skip(end + 1, State::Between)
+            }
             None if rest.len() < MAX_MARKUP && !last => Step::Wait(0),
-            None if last => Step::Refuse(rest.len(), Refusal::CutShort, State::Between),
-            _ => Step::Refuse(1, Refusal::NotARecord, State::Line),
+            _ => self.text_line(rest, last),
         }
     }
 

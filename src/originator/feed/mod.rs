@@ -6,22 +6,28 @@
 //! Feeds are written by hosts that may be hostile: no record is longer than [`MAX_RECORD`] or nested more deeply than [`MAX_DEPTH`],
 //! and what is held between two calls is at most one record.
 
-#![allow(dead_code, reason = "formats that follow use more of what is shared")]
-
+mod auditbeat;
 mod azure;
 mod braces;
+mod defender;
 mod document;
+mod ecs;
+mod elastic_defend;
+mod evtx;
 mod flat;
 mod framer;
+mod known;
 mod prefilter;
 mod security;
 mod sysmon;
 mod sysmon_linux;
+mod table;
 mod tally;
 mod time;
 mod utf16;
 mod values;
 mod windows;
+mod winlogbeat;
 mod xml;
 
 #[cfg(test)]
@@ -30,7 +36,10 @@ mod tests;
 use std::borrow::Cow;
 
 use document::{Document, Node};
+use evtx::Log;
 use framer::{Framer, Piece};
+use known::Known;
+use table::Header;
 use utf16::Utf16;
 
 pub use braces::MAX_DEPTH;
@@ -46,7 +55,7 @@ type Tell<'t> = &'t mut dyn FnMut(Record<'_>);
 const PIECE: usize = 64 * 1024;
 
 /// How many bytes tell an encoding.
-const MARK: usize = 4;
+const MARK: usize = evtx::MAGIC.len();
 
 /// A feed of telemetry.
 #[derive(Debug, Default)]
@@ -55,6 +64,9 @@ pub struct Feed {
     /// What was pushed and belongs to a record that is not whole yet.
     held: Vec<u8>,
     framer: Framer,
+    /// The columns of the table that is being read.
+    header: Option<Header>,
+    known: Known,
     tally: Tally,
 }
 
@@ -66,6 +78,8 @@ enum Encoding {
     Unknown,
     Utf8,
     Utf16(Utf16),
+    /// An event log file, which is no text.
+    Log(Log),
 }
 
 /// What became of a record.
@@ -104,6 +118,7 @@ impl Feed {
                 self.read_held(false, tell);
             }
             Encoding::Utf16(_) => self.wide(bytes, tell),
+            Encoding::Log(log) => log.push(bytes, &mut self.tally, tell),
         }
     }
 
@@ -112,8 +127,10 @@ impl Feed {
         if matches!(self.encoding, Encoding::Unknown) {
             self.begin(tell);
         }
-        if let Encoding::Utf16(utf16) = &mut self.encoding {
-            utf16.finish(&mut self.held);
+        match &mut self.encoding {
+            Encoding::Log(log) => return log.finish(&mut self.tally, tell),
+            Encoding::Utf16(utf16) => utf16.finish(&mut self.held),
+            Encoding::Unknown | Encoding::Utf8 => {}
         }
         self.read_held(true, tell);
     }
@@ -142,6 +159,7 @@ impl Feed {
     fn begin(&mut self, tell: Tell<'_>) {
         let held = std::mem::take(&mut self.held);
         let (encoding, mark) = match *held.as_slice() {
+            ref head if head.starts_with(evtx::MAGIC) => (Encoding::Log(Log::new()), 0),
             [0xff, 0xfe, ..] => (Encoding::Utf16(Utf16::new(false)), 2),
             [0xfe, 0xff, ..] => (Encoding::Utf16(Utf16::new(true)), 2),
             [1..=255, 0, 1..=255, 0, ..] => (Encoding::Utf16(Utf16::new(false)), 0),
@@ -188,12 +206,19 @@ impl Feed {
                     }
                 }
                 Piece::Object(range) => self.json(bytes.get(range).unwrap_or_default(), tell),
-                Piece::Event(range) => event(bytes.get(range).unwrap_or_default(), tell),
-                Piece::Header(_) => Outcome::Refused(Refusal::NotARecord),
-                Piece::Row(_) => Outcome::Refused(Refusal::BrokenRow),
+                Piece::Event(range) => xml::event(bytes.get(range).unwrap_or_default(), tell),
+                Piece::Header(range) => match Header::parse(bytes.get(range).unwrap_or_default()) {
+                    Some(header) => {
+                        self.header = Some(header);
+                        self.framer.table();
+                        continue;
+                    }
+                    None => Outcome::Refused(Refusal::NotARecord),
+                },
+                Piece::Row(range) => self.row(bytes.get(range).unwrap_or_default(), tell),
                 Piece::Refused(why) => Outcome::Refused(why),
             };
-            self.count(outcome, line);
+            self.tally.count(outcome, line);
         }
         at
     }
@@ -207,19 +232,26 @@ impl Feed {
                 Piece::Line(range) | Piece::Object(range) => {
                     self.json(line.get(range).unwrap_or_default(), tell)
                 }
-                Piece::Event(range) => event(line.get(range).unwrap_or_default(), tell),
+                Piece::Event(range) => xml::event(line.get(range).unwrap_or_default(), tell),
                 Piece::Header(_) | Piece::Row(_) => Outcome::Refused(Refusal::BrokenJson),
                 Piece::Refused(why) => Outcome::Refused(why),
             };
-            self.count(outcome, number);
+            self.tally.count(outcome, number);
         }
     }
 
-    fn count(&mut self, outcome: Outcome, line: u64) {
-        match outcome {
-            Outcome::Told => self.tally.told += 1,
-            Outcome::PassedOver => self.tally.passed_over += 1,
-            Outcome::Refused(why) => self.tally.refuse(why, line),
+    fn row(&mut self, row: &[u8], tell: Tell<'_>) -> Outcome {
+        // Tables are joined too: a row may be the next one's header.
+        if Header::may_be(row)
+            && let Some(header) = Header::parse(row)
+        {
+            self.header = Some(header);
+            return Outcome::PassedOver;
+        }
+        let cells = self.header.as_ref().and_then(|header| Some((header, header.row(row)?)));
+        match cells {
+            Some((header, cells)) => record(header.document(&cells).root(), tell),
+            None => Outcome::Refused(Refusal::BrokenRow),
         }
     }
 
@@ -243,14 +275,20 @@ impl Feed {
 
     /// Reads a record, or each of those that an answer of an API wraps.
     fn document(&mut self, document: Node<'_>, tell: Tell<'_>) -> Outcome {
-        let Some(records) = wrapped(document) else { return record(document, tell) };
+        let Self { known, tally, framer, .. } = self;
+        let mut tell = |record: Record<'_>| {
+            if known.is_news(&record) {
+                tell(record);
+            }
+        };
+        let Some(records) = wrapped(document) else { return record(document, &mut tell) };
         let mut last = Outcome::PassedOver;
         let mut children = records.children().peekable();
         while let Some((_, child)) = children.next() {
-            last = record(child, tell);
+            last = record(child, &mut tell);
             // The last is counted by who asked for all of them.
             if children.peek().is_some() {
-                self.count(last, self.framer.line());
+                tally.count(last, framer.line());
             }
         }
         last
@@ -269,18 +307,15 @@ fn record(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     // Elasticsearch answers with the document inside of what it knows about it.
     let record = record.get("_source").filter(|source| source.is_object()).unwrap_or(record);
     match () {
+        () if elastic_defend::is(record) => elastic_defend::read(record, tell),
+        () if winlogbeat::is(record) => winlogbeat::read(record, tell),
         () if azure::is(record) => azure::read(record, tell),
         () if flat::is(record) => flat::read(record, tell),
+        () if auditbeat::is(record) => auditbeat::read(record, tell),
+        () if defender::is(record) => defender::read(record, tell),
         () if sysmon_linux::is(record) => sysmon_linux::read(record, tell),
         () => Outcome::Refused(Refusal::Unrecognised),
     }
-}
-
-fn event(xml: &[u8], tell: Tell<'_>) -> Outcome {
-    if xml::number(xml).is_some_and(|id| !windows::matters(id)) {
-        return Outcome::PassedOver;
-    }
-    xml::read(&String::from_utf8_lossy(xml), None, tell)
 }
 
 /// JSON whose texts hold bytes that JSON forbids, NUL and other control characters or broken UTF-8, without them; none where that is not

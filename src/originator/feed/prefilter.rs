@@ -4,23 +4,31 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::windows;
+use super::{defender, elastic_defend, windows};
 
 static EVENT_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"EventID\""));
+static ELASTIC: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b":\"endpoint.events."));
+static DEFENDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b":\"AdvancedHunting-"));
 static WINLOG_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"event_id\""));
 
-/// Whether a JSON text may hold a record that matters. It says no only where the text names the number of an event of Windows, and each
-/// that it names is of no interest. A quote within a text is escaped, so nobody's command line is taken for such a name.
+/// Whether a JSON text may hold a record that matters. It says no only where the text names the number of an event of Windows, the data
+/// set of an Elastic endpoint or the table of Defender, and each that it names is of no interest. A quote within a text is escaped, so
+/// nobody's command line is taken for one of these.
 pub(super) fn may_matter(json: &[u8]) -> bool {
-    none_or_some(json, &EVENT_ID).or_else(|| none_or_some(json, &WINLOG_ID)).unwrap_or(true)
+    let number = |behind: &[u8]| number(behind).is_none_or(windows::matters);
+    any(json, &EVENT_ID, number)
+        .or_else(|| any(json, &WINLOG_ID, number))
+        .or_else(|| any(json, &ELASTIC, |behind| !elastic_defend::is_other(behind)))
+        .or_else(|| any(json, &DEFENDER, |behind| !defender::is_other(behind)))
+        .unwrap_or(true)
 }
 
-/// Whether one of the numbers behind a name matters; nothing where there is none.
-fn none_or_some(json: &[u8], name: &Finder<'_>) -> Option<bool> {
+/// Whether what stands behind one of the marks matters; nothing where there is no mark.
+fn any(json: &[u8], name: &Finder<'_>, matters: impl Fn(&[u8]) -> bool) -> Option<bool> {
     let mut found = None;
     let mut rest = json;
     while let Some(behind) = name.find(rest).and_then(|at| rest.get(at + name.needle().len()..)) {
-        if number(behind).is_none_or(windows::matters) {
+        if matters(behind) {
             return Some(true);
         }
         found = Some(false);
@@ -60,5 +68,11 @@ mod tests {
         check(r#"{"winlog":{"event_id":"1"}}"#, true);
         check(r#"{"EventID"}"#, true);
         check("{}", true);
+        check(r#"{"event":{"dataset":"endpoint.events.file"}}"#, false);
+        check(r#"{"event":{"dataset":"endpoint.events.network"}}"#, true);
+        check(r#"{"a":":\":\"endpoint.events.file\"","b":"endpoint.events.file"}"#, false);
+        check(r#"{"a":":\"endpoint.events.file\"","b":"x:endpoint.events.file"}"#, true);
+        check(r#"{"category":"AdvancedHunting-DeviceFileEvents"}"#, false);
+        check(r#"{"category":"AdvancedHunting-DeviceNetworkInfo"}"#, true);
     }
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::windows::{Data, Event, pid};
 use super::{Outcome, Refusal, Tell, time, values};
+use crate::flow::Protocol;
 use crate::originator::record::{
     Clock, Connection, End, FeedKind, NameKind, Parent, Process, Query, Record, Said, Side, Text, Time,
 };
@@ -26,18 +27,30 @@ pub(super) fn tell(mut event: Event<'_>, feed: FeedKind, tell: Tell<'_>) -> Outc
     if !matches!(event.id, 1 | 3 | 5 | 22) {
         return Outcome::PassedOver;
     }
-    let Some(host) = event.host.take() else { return Outcome::Refused(Refusal::NoHost) };
     let utc = event.data.utc_time.as_deref().and_then(time::timestamp);
-    let traced = matches!(event.id, 3 | 22);
-    let own = utc.map(|at| Time { at, clock: if traced { Clock::Skewed } else { Clock::Event } });
-    let times =
-        if traced { [event.written, own, event.received] } else { [own, event.written, event.received] };
+    let own =
+        utc.map(|at| Time { at, clock: if is_traced(event.id) { Clock::Skewed } else { Clock::Event } });
+    match said(event.id, std::mem::take(&mut event.data)) {
+        Ok(what) => tell_as(event, feed, own, what, tell),
+        Err(why) => Outcome::Refused(why),
+    }
+}
+
+/// Tells what was read of an event of Sysmon; `own` is its `UtcTime`.
+pub(super) fn tell_as(
+    event: Event<'_>,
+    feed: FeedKind,
+    own: Option<Time>,
+    what: Said<'_>,
+    tell: Tell<'_>,
+) -> Outcome {
+    let Some(host) = event.host else { return Outcome::Refused(Refusal::NoHost) };
+    let times = match is_traced(event.id) {
+        true => [event.written, own, event.received],
+        false => [own, event.written, event.received],
+    };
     let mut times = times.into_iter().flatten();
     let Some(time) = times.next() else { return Outcome::Refused(Refusal::NoTime) };
-    let what = match said(event.id, event.data) {
-        Ok(what) => what,
-        Err(why) => return Outcome::Refused(why),
-    };
     let kind = match event.id {
         1 => "1",
         3 => "3",
@@ -55,6 +68,11 @@ pub(super) fn tell(mut event: Event<'_>, feed: FeedKind, tell: Tell<'_>) -> Outc
         what,
     });
     Outcome::Told
+}
+
+/// Whether the time of an event is that of a tracing session.
+const fn is_traced(id: u32) -> bool {
+    matches!(id, 3 | 22)
 }
 
 fn said<'a>(id: u32, mut data: Data<'a>) -> Result<Said<'a>, Refusal> {
@@ -111,16 +129,13 @@ fn start<'a>(process: &mut Process<'a>, data: Data<'a>) {
 
 fn connection<'a>(process: Process<'a>, data: Data<'a>) -> Result<Connection<'a>, Refusal> {
     let ends = ends(&data).ok_or(Refusal::NoAddress)?;
+    let protocol = data.protocol.as_deref().and_then(values::protocol);
     let initiated = data.initiated.as_deref().map(|initiated| initiated.eq_ignore_ascii_case("true"));
     Ok(Connection {
         process,
-        protocol: data.protocol.as_deref().and_then(values::protocol),
+        protocol,
         ends,
-        local: match initiated {
-            Some(true) => Some(Side::First),
-            Some(false) => accepted(&ends),
-            None => None,
-        },
+        local: local(initiated, protocol, &ends),
         initiated,
         name: data.destination_name.map(|name| (name, NameKind::Reverse)),
         count: 1,
@@ -137,6 +152,14 @@ pub(super) fn ends(data: &Data<'_>) -> Option<[End; 2]> {
     };
     let ends = [end(&data.source_ip, &data.source_port)?, end(&data.destination_ip, &data.destination_port)?];
     ends.iter().any(|end| !end.ip.is_unspecified()).then_some(ends)
+}
+
+/// The endpoint's own end of a connection: the first where it began it. Of datagrams that it did not begin, the order means nothing.
+pub(super) fn local(initiated: Option<bool>, protocol: Option<Protocol>, ends: &[End; 2]) -> Option<Side> {
+    match initiated? {
+        true => Some(Side::First),
+        false => accepted(ends).filter(|_| protocol == Some(Protocol::TCP)),
+    }
 }
 
 /// The endpoint's own end of a connection that it accepted. Until 2019 Sysmon wrote the endpoint first, now it writes first who began it; so

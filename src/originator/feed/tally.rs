@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Outcome;
+
 /// Why something in a feed was not used.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
@@ -129,6 +131,15 @@ impl Tally {
                 refused.first_line = more.first_line;
             }
             refused.count += more.count;
+        }
+    }
+
+    /// Counts what became of a record.
+    pub(super) fn count(&mut self, outcome: Outcome, line: u64) {
+        match outcome {
+            Outcome::Told => self.told += 1,
+            Outcome::PassedOver => self.passed_over += 1,
+            Outcome::Refused(why) => self.refuse(why, line),
         }
     }
 

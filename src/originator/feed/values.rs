@@ -61,6 +61,15 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
+/// Whether an address tells one host from others: not that of a loop, and none that is valid on one link alone.
+pub(super) fn is_own(address: &IpAddr) -> bool {
+    let link_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || link_local)
+}
+
 /// A GUID in lower case and without braces, and none where it is all zeros.
 pub(super) fn guid(text: Text<'_>) -> Option<Text<'_>> {
     let text = match text {

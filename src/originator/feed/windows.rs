@@ -39,7 +39,7 @@ impl Event<'_> {
     }
 
     /// Who wrote it. Some exports leave out both provider and channel; Sysmon's values have names that nobody else uses.
-    fn feed(&self) -> Option<FeedKind> {
+    pub(super) fn feed(&self) -> Option<FeedKind> {
         match self.provider.as_deref() {
             Some("Linux-Sysmon" | "Linux-Sysmon/Operational") => Some(FeedKind::SysmonLinux),
             Some("Microsoft-Windows-Security-Auditing" | "Security" | "security") => Some(FeedKind::Security),

@@ -25,6 +25,14 @@ pub(super) fn number(xml: &[u8]) -> Option<u32> {
     std::str::from_utf8(digits.get(..length)?).ok()?.parse().ok()
 }
 
+/// Tells what an event of any kind says.
+pub(super) fn event(xml: &[u8], tell: Tell<'_>) -> Outcome {
+    match number(xml) {
+        Some(id) if !windows::matters(id) => Outcome::PassedOver,
+        _ => read(&String::from_utf8_lossy(xml), None, tell),
+    }
+}
+
 /// Tells what an event says. `host` is that of the line or row around it, for an event that does not name its own.
 pub(super) fn read(xml: &str, host: Option<&str>, tell: Tell<'_>) -> Outcome {
     match parse(xml) {
