@@ -6,15 +6,68 @@
 //! STARTTLS, after CONNECT, in the middle of a capture), any other is left alone. So what is open at the end of a
 //! chunk is little, and neither a SYN nor the other direction is needed.
 
+use std::cell::Cell;
+
 use rustc_hash::FxHashSet;
 
 use crate::decode::{Segment, TcpFlags};
 use crate::flow::{Assembly, Flow, Insertion, Table};
+use crate::hostname::{Hostname, is_address};
+use crate::inspect::SeenIn;
 use crate::inspect::stream::{self, Kind, Read, Recognised, Said};
 use crate::seen::{Kept, Seen};
 
-/// What a conversation told: which direction, in which frame it became clear, and what it was.
-pub type Tell<'t> = &'t mut dyn FnMut(Flow, Seen<'_>, Said<'_>);
+/// What a conversation told: which direction, in which frame it became clear, what it was, and what was known before it.
+pub type Tell<'t> = &'t mut dyn FnMut(Flow, Seen<'_>, Said<'_>, &Before);
+
+/// What is known of a direction before the bytes that are looked at.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Before {
+    /// Whose first bytes they are; nothing where the direction's beginning was not seen.
+    start: Option<Side>,
+    /// Whether a name was told of it.
+    pub named: bool,
+    /// Whether it was told that there is none.
+    pub nameless: bool,
+    /// Names that what follows may disagree with: where a proxy was asked to connect to, or what another version of the same bytes says.
+    pub others: Vec<(SeenIn, Hostname)>,
+}
+
+/// Who speaks in a direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Side {
+    Client,
+    /// The server, where nothing is seen of the client.
+    Server,
+}
+
+impl Before {
+    /// Whether the direction was seen from its beginning on.
+    pub const fn is_start(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// The direction as the client's, whoever speaks in it.
+    pub fn from_the_client(&self, flow: Flow) -> Flow {
+        if self.start == Some(Side::Server) { flow.reversed() } else { flow }
+    }
+
+    /// Whether the first bytes of a connection said nothing: neither who the server is, nor that they do not say it.
+    const fn is_a_riddle(&self) -> bool {
+        self.start.is_some() && !self.named && !self.nameless
+    }
+
+    /// Tells something, and remembers it.
+    fn tell(&mut self, flow: Flow, mark: Seen<'_>, said: Said<'_>, tell: Tell<'_>) {
+        let named = said.names_the_server();
+        let target = said.target().filter(|(_, name)| !is_address(name));
+        let target = target.and_then(|(seen_in, name)| Some((seen_in, Hostname::new(name).ok()?)));
+        tell(flow, mark, said, self);
+        self.named |= named;
+        self.nameless |= !named;
+        self.others.extend(target);
+    }
+}
 
 /// The directions of TCP conversations that something is expected of.
 #[derive(Debug, Default)]
@@ -28,11 +81,11 @@ pub struct Conversations {
 #[derive(Debug)]
 enum State {
     /// A SYN was seen; the first byte will have this sequence number.
-    Waiting(u32),
+    Waiting(u32, Option<Side>),
     /// Bytes were seen, and are not yet enough.
     Collecting(Box<Collecting>),
     /// Whole messages were read up to this sequence number, where the next one begins even if a segment brings bytes before it again.
-    Read(u32),
+    Read(u32, Before),
 }
 
 #[derive(Debug)]
@@ -48,6 +101,7 @@ struct Collecting {
     last: Kept,
     /// Whether messages before the base were read: what comes again from there is known.
     moved: bool,
+    before: Before,
     /// Whether messages were read up to the base, and nothing is here of what follows.
     finished: bool,
 }
@@ -63,8 +117,20 @@ impl Conversations {
     pub fn segment(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
         if segment.flags.has(TcpFlags::SYN) {
             self.synchronise(flow, segment, mark, tell);
-        } else if self.open.is_empty() || !self.continues(flow, segment, mark, tell) {
-            self.begin(flow, segment, mark, tell);
+            return;
+        }
+        let nameless = Cell::new(false);
+        let tell: Tell<'_> = &mut |from, mark, said, before| {
+            if from == flow && said.is_a_hello_without_a_name() {
+                nameless.set(true);
+            }
+            tell(from, mark, said, before);
+        };
+        if self.open.is_empty() || !self.continues(flow, segment, mark, tell) {
+            self.begin(flow, segment, Before::default(), mark, tell);
+        }
+        if nameless.get() {
+            self.expect_certificate(flow.reversed(), segment, mark, tell);
         }
     }
 
@@ -121,14 +187,24 @@ impl Conversations {
     fn synchronise(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
         let first = segment.seq.wrapping_add(1);
         let again = match self.open.get(&flow) {
-            Some(State::Waiting(next)) => *next == first,
+            Some(State::Waiting(next, _)) => *next == first,
             Some(State::Collecting(open)) => open.base == first,
-            Some(State::Read(_)) | None => false,
+            Some(State::Read(..)) | None => false,
         };
         // A SYN sent again changes nothing; one with another number is a new connection on the same ports.
         if !again {
             self.give_up(&flow, Some(mark), tell);
-            self.keep(flow, State::Waiting(first), tell);
+            let server = flow.reversed();
+            let side = if !segment.flags.has(TcpFlags::ACK) {
+                // The server's side need not speak for both, if its SYN came before.
+                if let Some(State::Waiting(_, side)) = self.open.get_mut(&server) {
+                    *side = None;
+                }
+                Some(Side::Client)
+            } else {
+                self.open.get(&server).is_none().then_some(Side::Server)
+            };
+            self.keep(flow, State::Waiting(first, side), tell);
         }
         // TCP Fast Open (RFC 7413 section 3) sends the first bytes with the SYN.
         if !segment.payload.is_empty() {
@@ -143,24 +219,28 @@ impl Conversations {
             return self.give_up(&flow, Some(mark), tell);
         }
         let Some(state) = self.open.get(&flow) else { return false };
-        if let State::Read(next) = *state {
+        if let State::Read(next, _) = *state {
             return self.follows(flow, next, segment, mark, tell);
         }
-        if let State::Waiting(next) = *state {
+        if let State::Waiting(next, side) = *state {
             if segment.payload.is_empty() {
                 // The end of the handshake, or a keep-alive.
                 return true;
             }
             if segment.seq == next {
                 self.open.take(&flow);
-                return false;
+                self.begin(flow, segment, Before { start: side, ..Before::default() }, mark, tell);
+                return true;
             }
         } else if segment.payload.is_empty() && !segment.flags.has(TcpFlags::FIN) {
             return true;
         }
         let mut open = match self.open.take(&flow) {
             Some(State::Collecting(open)) => open,
-            Some(State::Waiting(next) | State::Read(next)) => Box::new(Collecting::new(next, mark.keep())),
+            Some(State::Waiting(next, start)) => {
+                Box::new(Collecting::new(next, Before { start, ..Before::default() }, mark.keep()))
+            }
+            Some(State::Read(next, before)) => Box::new(Collecting::new(next, before, mark.keep())),
             None => return false,
         };
         self.held -= open.assembly.held();
@@ -168,7 +248,7 @@ impl Conversations {
         if stays {
             self.keep(flow, State::Collecting(open), tell);
         } else if open.finished && !segment.flags.has(TcpFlags::FIN) {
-            self.keep(flow, State::Read(open.base), tell);
+            self.keep(flow, State::Read(open.base, open.before), tell);
         }
         used
     }
@@ -187,14 +267,19 @@ impl Conversations {
         let rest = usize::try_from(before).ok().and_then(|before| segment.payload.get(before..));
         match rest {
             Some(rest) if before > 0 && !rest.is_empty() => {
-                self.open.take(&flow);
+                let known = self.take_before(&flow);
                 let wire_len = segment.wire_len.saturating_sub(before.unsigned_abs());
-                self.begin(flow, &Segment { seq: next, payload: rest, wire_len, ..*segment }, mark, tell);
+                let rest = Segment { seq: next, payload: rest, wire_len, ..*segment };
+                self.begin(flow, &rest, known, mark, tell);
                 true
             }
             _ if before > 0 => {
                 // All of it was there before. A whole message is told again, as if it stood alone; what is begun is not waited for.
-                read(flow, segment.payload, None, mark, tell);
+                let mut known = Before::default();
+                if let Some(State::Read(_, before)) = self.open.get(&flow) {
+                    known.clone_from(before);
+                }
+                read(flow, segment.payload, None, &mut known, mark, tell);
                 true
             }
             _ if segment.payload.is_empty() => {
@@ -204,13 +289,14 @@ impl Conversations {
                 true
             }
             _ => {
-                self.open.take(&flow);
+                let known = self.take_before(&flow);
                 // What follows at once stands for itself, and so does what begins a message, though something before it may be lost.
                 // The rest is a part of what will yet come.
                 if before == 0 || matches!(stream::recognise(segment.payload, &flow), Recognised::Is(_)) {
-                    return false;
+                    self.begin(flow, segment, known, mark, tell);
+                    return true;
                 }
-                let mut open = Box::new(Collecting::new(next, mark.keep()));
+                let mut open = Box::new(Collecting::new(next, known, mark.keep()));
                 let (used, stays) = open.add(flow, segment, mark, tell);
                 if stays {
                     self.keep(flow, State::Collecting(open), tell);
@@ -221,25 +307,61 @@ impl Conversations {
     }
 
     /// Looks at a segment for itself: it opens the direction if it is the beginning of something.
-    fn begin(&mut self, flow: Flow, segment: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
-        if segment.payload.is_empty() || stream::recognise(segment.payload, &flow) == Recognised::Nothing {
+    fn begin(
+        &mut self,
+        flow: Flow,
+        segment: &Segment<'_>,
+        mut before: Before,
+        mark: Seen<'_>,
+        tell: Tell<'_>,
+    ) {
+        if segment.payload.is_empty() {
             return;
         }
-        let Some((consumed, kind, at_least)) = read(flow, segment.payload, None, mark, tell) else { return };
-        let mut open = Box::new(Collecting::new(segment.seq.wrapping_add(consumed as u32), mark.keep()));
-        (open.kind, open.at_least) = (kind, at_least);
-        open.moved = consumed > 0;
-        let rest = segment.payload.get(consumed..).unwrap_or(&[]);
+        if before.start.is_none() && stream::recognise(segment.payload, &flow) == Recognised::Nothing {
+            return;
+        }
+        let Some((consumed, kind, at_least)) = read(flow, segment.payload, None, &mut before, mark, tell)
+        else {
+            return;
+        };
+        let next = segment.seq.wrapping_add(consumed as u32);
         if consumed == segment.payload.len() {
             if !segment.flags.has(TcpFlags::FIN) {
-                self.keep(flow, State::Read(open.base), tell);
+                self.keep(flow, State::Read(next, before), tell);
             }
             return;
         }
+        let mut open = Box::new(Collecting::new(next, before, mark.keep()));
+        (open.kind, open.at_least) = (kind, at_least);
+        open.moved = consumed > 0;
+        let rest = segment.payload.get(consumed..).unwrap_or(&[]);
         if open.assembly.insert(0, rest) != Insertion::Held || open.ends_with(segment) {
             open.tell_rest(flow, mark, tell);
         } else {
             self.keep(flow, State::Collecting(open), tell);
+        }
+    }
+
+    /// Waits for the certificate of a server that the client has not named, in whose direction nothing was read yet.
+    #[cold]
+    fn expect_certificate(&mut self, server: Flow, hello: &Segment<'_>, mark: Seen<'_>, tell: Tell<'_>) {
+        let next = match self.open.get(&server) {
+            Some(State::Waiting(next, _)) => *next,
+            None if hello.flags.has(TcpFlags::ACK) => hello.ack,
+            _ => return,
+        };
+        let mut open = Box::new(Collecting::new(next, Before::default(), mark.keep()));
+        open.kind = Some(Kind::Certificate);
+        self.open.take(&server);
+        self.keep(server, State::Collecting(open), tell);
+    }
+
+    /// Forgets a direction, and gives what was known of it.
+    fn take_before(&mut self, flow: &Flow) -> Before {
+        match self.open.take(flow) {
+            Some(State::Read(_, before)) => before,
+            _ => Before::default(),
         }
     }
 
@@ -274,7 +396,7 @@ impl Conversations {
 }
 
 impl Collecting {
-    fn new(base: u32, last: Kept) -> Self {
+    fn new(base: u32, before: Before, last: Kept) -> Self {
         Self {
             base,
             kind: None,
@@ -282,6 +404,7 @@ impl Collecting {
             assembly: Assembly::default(),
             last,
             moved: false,
+            before,
             finished: false,
         }
     }
@@ -297,7 +420,7 @@ impl Collecting {
                 Some(rest) if !rest.is_empty() => (0, rest),
                 rest => {
                     if !self.moved {
-                        read(flow, segment.payload, None, mark, tell);
+                        read(flow, segment.payload, None, &mut Before::default(), mark, tell);
                     }
                     // The end of a message's body: what follows stands for itself.
                     let done = self.moved && self.assembly.is_empty() && rest.is_some();
@@ -328,22 +451,13 @@ impl Collecting {
         if self.assembly.contiguous().len() < self.at_least {
             return true;
         }
-        let mut names: Vec<Option<Vec<u8>>> = Vec::new();
-        let conflicting = self.assembly.conflicting();
-        let outcome = read(flow, self.assembly.contiguous(), self.kind, mark, &mut |flow, mark, said| {
-            if conflicting.is_some() {
-                names.push(said.name().map(<[u8]>::to_vec));
+        let outcome = match self.assembly.conflicting() {
+            None => read(flow, self.assembly.contiguous(), self.kind, &mut self.before, mark, tell),
+            Some(other) => {
+                let first = self.assembly.contiguous();
+                read_both(flow, first, other, self.kind, &mut self.before, mark, tell)
             }
-            tell(flow, mark, said);
-        });
-        // Where segments disagreed, both versions are read: either may be what the server got.
-        if let Some(other) = conflicting {
-            read(flow, other, self.kind, mark, &mut |flow, mark, said| {
-                if !names.iter().any(|name| name.as_deref() == said.name()) {
-                    tell(flow, mark, said);
-                }
-            });
-        }
+        };
         let Some((consumed, kind, at_least)) = outcome else { return false };
         let skips = consumed > self.assembly.contiguous().len();
         self.assembly.advance(consumed as u32);
@@ -365,8 +479,15 @@ impl Collecting {
 
     /// Tells what a stream that ends too early said as far as it went.
     fn tell_rest(&self, flow: Flow, mark: Seen<'_>, tell: Tell<'_>) {
+        let mut quiet = true;
         if let Some(kind) = self.kind {
-            stream::read_cut(kind, self.assembly.contiguous(), &mut |said| tell(flow, mark, said));
+            stream::read_cut(kind, self.assembly.contiguous(), &mut |said| {
+                quiet = false;
+                tell(flow, mark, said, &self.before);
+            });
+        }
+        if quiet && !self.assembly.is_empty() && self.before.is_a_riddle() {
+            tell(flow, mark, Said::Other, &self.before);
         }
     }
 }
@@ -377,6 +498,7 @@ fn read(
     flow: Flow,
     bytes: &[u8],
     mut kind: Option<Kind>,
+    before: &mut Before,
     mark: Seen<'_>,
     tell: Tell<'_>,
 ) -> Option<(usize, Option<Kind>, usize)> {
@@ -386,20 +508,70 @@ fn read(
         if rest.is_empty() {
             return Some((consumed, None, 1));
         }
-        let known = match kind {
-            Some(kind) => kind,
-            None => match stream::recognise(rest, &flow) {
-                Recognised::Is(kind) => kind,
-                Recognised::MayBe => return Some((consumed, None, rest.len() + 1)),
-                Recognised::Nothing => return None,
-            },
+        let recognised = match kind {
+            Some(kind) => Recognised::Is(kind),
+            None if before.start == Some(Side::Server) => stream::recognise_server(rest, &flow),
+            None => stream::recognise(rest, &flow),
         };
-        match stream::read(known, rest, &mut |said| tell(flow, mark, said)) {
-            Read::Message(len) => (consumed, kind) = (consumed + len.max(1), None),
-            Read::NeedMore { at_least } => {
-                return Some((consumed, Some(known), at_least.max(rest.len() + 1)));
+        let (mut known, mut outcome) = (None, Read::Done);
+        match recognised {
+            Recognised::Is(kind) => {
+                known = Some(kind);
+                outcome = stream::read(kind, rest, &mut |said| before.tell(flow, mark, said, tell));
             }
-            Read::Done => return None,
+            Recognised::MayBe => outcome = Read::NeedMore { at_least: rest.len() + 1 },
+            Recognised::Nothing => {}
+        }
+        match outcome {
+            Read::Message(len) => (consumed, kind) = (consumed + len.max(1), None),
+            Read::NeedMore { at_least } => return Some((consumed, known, at_least.max(rest.len() + 1))),
+            Read::Done => {
+                if before.is_a_riddle() {
+                    tell(flow, mark, Said::Other, before);
+                    before.nameless = true;
+                }
+                return None;
+            }
         }
     }
+}
+
+/// Reads both versions of a stretch about which segments disagreed: either may be what the server got. Where the names in them differ, each
+/// is told with the other. What follows is read as in the first version.
+#[cold]
+fn read_both(
+    flow: Flow,
+    first: &[u8],
+    second: &[u8],
+    kind: Option<Kind>,
+    before: &mut Before,
+    mark: Seen<'_>,
+    tell: Tell<'_>,
+) -> Option<(usize, Option<Kind>, usize)> {
+    let names = |bytes| {
+        let mut names = Vec::new();
+        read(flow, bytes, kind, &mut before.clone(), mark, &mut |_, _, said, _| {
+            names.extend(said.place().map(|(seen_in, name)| (seen_in, name.to_vec())));
+        });
+        names
+    };
+    let (of_first, of_second) = (names(first), names(second));
+    let others = |here: &[(SeenIn, Vec<u8>)], there: &[(SeenIn, Vec<u8>)]| {
+        let others = there.iter().filter(|other| !here.contains(other));
+        others.filter_map(|(seen_in, name)| Some((*seen_in, Hostname::new(name).ok()?))).collect::<Vec<_>>()
+    };
+    let mut known = before.clone();
+    let kept = before.others.len();
+    before.others.extend(others(&of_first, &of_second));
+    let told = before.others.len();
+    let outcome = read(flow, first, kind, before, mark, tell);
+    before.others.drain(kept..told);
+    known.others.extend(others(&of_second, &of_first));
+    read(flow, second, kind, &mut known, mark, &mut |flow, mark, said, before| {
+        let new = said.place().is_some_and(|(_, name)| !of_first.iter().any(|(_, one)| one == name));
+        if new {
+            tell(flow, mark, said, before);
+        }
+    });
+    outcome
 }

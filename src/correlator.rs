@@ -4,12 +4,14 @@
 //! clock; time comes with the contacts, and in a live sensor by [`Correlator::tick`]. It is given everything in the order of
 //! the capture, so what it gives does not depend on threads.
 //!
-//! A contact goes through three steps: who made it (`originator`), what that means (`rules`), and whether that was told before
+//! What the wire told comes as events, and leaves the first step as names ([`Naming`]). A contact then goes through three: who made it (`originator`), what that means (`rules`), and whether that was told before
 //! ([`Folder`]).
 
 use crate::capture::Timestamp;
+use crate::events::{Event, Sighting};
 use crate::inspect::Observation;
 use crate::lists::Contact;
+use crate::naming::Naming;
 use crate::originator::Attribution;
 use crate::rules::Rules;
 use crate::sink::Record;
@@ -19,6 +21,7 @@ pub use crate::folding::{Folder, Folding};
 /// Turns contacts into records.
 #[derive(Debug)]
 pub struct Correlator {
+    naming: Naming,
     rules: Rules,
     folder: Folder,
 }
@@ -26,7 +29,25 @@ pub struct Correlator {
 impl Correlator {
     /// A Correlator that has seen nothing.
     pub fn new(folding: Folding) -> Self {
-        Self { rules: Rules::builtin(), folder: Folder::new(folding) }
+        Self { naming: Naming::default(), rules: Rules::builtin(), folder: Folder::new(folding) }
+    }
+
+    /// Takes the next event of the capture, and adds the names that are certain by it to `told`.
+    pub fn event(&mut self, event: Event, told: &mut Vec<Sighting>) {
+        self.naming.take(event, told);
+    }
+
+    /// Adds the names that are certain by `now`, or all that there will be.
+    pub fn settle_names(&mut self, now: Option<Timestamp>, told: &mut Vec<Sighting>) {
+        match now {
+            Some(now) => self.naming.settle(now, told),
+            None => self.naming.finish(told),
+        }
+    }
+
+    /// Gives connections their names.
+    pub const fn naming(&self) -> &Naming {
+        &self.naming
     }
 
     /// Takes the next contact of the capture.
@@ -104,6 +125,7 @@ mod tests {
                 seen_in: *seen_in,
                 detail: Detail::Nothing,
                 path: None,
+                disagrees_with: Vec::new(),
             };
             let entry: Arc<_> = lists.lookup(name).unwrap().clone();
             correlator.contact(Contact { observation, entry }, &mut tell);

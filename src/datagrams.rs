@@ -1,12 +1,13 @@
 //! The connections over UDP that are known: `flow` and `inspect` put together, for QUIC and DTLS.
 //!
 //! A direction with QUIC Initials is remembered from the first of them on, and also after its hello was read: so the hello is
-//! decrypted once, and Initials that follow cost nothing. One with a DTLS hello is remembered while parts of the hello are
-//! missing. Either is forgotten when there are too many.
+//! decrypted once, and Initials that follow cost nothing. One with a DTLS hello is remembered too. Either is forgotten when there are
+//! too many. Of other protocols it is told that there is a conversation, once.
 
 use rustc_hash::FxHashSet;
 
-use crate::flow::{Flow, Table};
+use crate::capture::Timestamp;
+use crate::flow::{Flow, Once, Table};
 use crate::inspect::quic::{Connection, Hello, Scratch};
 use crate::inspect::tls::ClientHello;
 use crate::inspect::{Progress, dtls, quic};
@@ -22,6 +23,8 @@ pub enum Said<'a> {
     Quic(Hello<'a>),
     /// Of DTLS.
     Dtls(ClientHello<'a>),
+    /// None: a conversation of a protocol that is not read here.
+    Other,
 }
 
 /// The directions of UDP that something is remembered of.
@@ -31,6 +34,8 @@ pub struct Datagrams {
     /// Bytes held by them.
     held: usize,
     evicted: u64,
+    /// Conversations of other protocols that were told of.
+    others: Once,
 }
 
 #[derive(Debug)]
@@ -44,6 +49,8 @@ struct Known {
 enum State {
     Quic(Connection),
     Dtls(Box<dtls::Assembly>),
+    /// Its hello was told.
+    DtlsTold,
 }
 
 impl Datagrams {
@@ -72,6 +79,29 @@ impl Datagrams {
         }
         self.hold_limits(scratch, tell);
         true
+    }
+
+    /// Takes a datagram that is [nothing here](Self::datagram): the first one of a conversation in each hour is told. Says whether it was.
+    #[inline]
+    pub fn other(&mut self, flow: Flow, payload: &[u8], mark: Seen<'_>, tell: Tell<'_>) -> bool {
+        if payload.is_empty() || flow.dst.ip.is_multicast() || self.open.has_tag(flow.tag()) {
+            return false;
+        }
+        let new = self.is_first(&flow, mark.mark.at);
+        if new {
+            tell(flow, mark, Said::Other);
+        }
+        new
+    }
+
+    /// Whether nothing was told yet of a conversation of another protocol, in the hour that a moment is in.
+    ///
+    /// An hour of the clock, so that what is told first does not depend on what was told before.
+    #[inline]
+    pub fn is_first(&mut self, flow: &Flow, at: Timestamp) -> bool {
+        const HOUR: i64 = 3600 * 1_000_000_000;
+        let hour = at.as_nanos().div_euclid(HOUR).cast_unsigned();
+        self.others.insert(flow.fold().wrapping_add(hour.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
 
     /// Tells what the connections still say whose hello is not whole, as after the last frame of a capture.
@@ -139,19 +169,21 @@ impl Datagrams {
             Some(Known { state: State::Dtls(assembly), .. }) => assembly,
             _ => Box::default(),
         };
-        let mut missing = false;
+        let (mut missing, mut told) = (false, false);
         for part in dtls::fragments(payload) {
             missing = match assembly.push(&part) {
                 dtls::Assembled::Found(hello) => {
                     tell(flow, mark, Said::Dtls(hello));
+                    told = true;
                     false
                 }
                 dtls::Assembled::NeedMore => true,
                 dtls::Assembled::NotThis | dtls::Assembled::TooMuch => false,
             };
         }
-        if missing {
-            self.keep(flow, Known { state: State::Dtls(assembly), last: mark.keep() });
+        if missing || told {
+            let state = if missing { State::Dtls(assembly) } else { State::DtlsTold };
+            self.keep(flow, Known { state, last: mark.keep() });
         }
     }
 
@@ -182,6 +214,7 @@ impl Known {
         match &self.state {
             State::Quic(connection) => connection.held(),
             State::Dtls(assembly) => assembly.held(),
+            State::DtlsTold => 0,
         }
     }
 
@@ -198,6 +231,7 @@ impl Known {
                     tell(flow, self.last.seen(), Said::Dtls(hello));
                 }
             }
+            State::DtlsTold => {}
         }
     }
 }

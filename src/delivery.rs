@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding};
-use crate::inspect::SeenIn;
+use crate::inspect::{Detail, SeenIn};
 use crate::lists::Lists;
 use crate::rules::Level;
 use crate::sink::{
@@ -16,18 +16,20 @@ use crate::sink::{
 };
 use crate::stats::{Counts, Reason};
 use crate::watermark::{Input, Position, Watermark};
-use crate::worker::{Finished, Sighting, What};
+use crate::worker::{Event, Finished, Sighting};
 
 /// Where everything goes that a run finds.
 pub struct Delivery {
     /// What the wire told, until every input has passed it.
-    order: Watermark<Sighting>,
+    order: Watermark<Event>,
     wire: Input,
     /// The threads of a live capture, each of which is an input of its own.
     threads: Vec<Input>,
     /// How far the wire has passed.
     passed: Position,
     correlator: Correlator,
+    /// Names on their way from the one to the other.
+    named: Vec<Sighting>,
     outputs: Outputs,
     /// What was counted, over all inputs.
     totals: Counts,
@@ -57,8 +59,9 @@ struct Tally {
 
 impl Delivery {
     /// The most that waits for a thread that is behind; beyond it the earliest is judged at once, in an order that may be wrong. A
-    /// thread is at the most a second behind, and a quarter of a million names in a second are more than a link brings; 100 MiB.
-    pub const MOST_WAITING: usize = 1 << 18;
+    /// thread is at the most a second behind, and 131,072 names and answers in a second are more than a link brings; 250 MiB, if each is a
+    /// browser's hello.
+    pub const MOST_WAITING: usize = 1 << 17;
 
     /// Opens the outputs. Lines for people appear above the progress bar.
     ///
@@ -98,6 +101,7 @@ impl Delivery {
             late: 0,
             passed: Position::default(),
             correlator: Correlator::new(Folding { repeat_window, ..folding }),
+            named: Vec::new(),
             outputs: Outputs {
                 findings: AtLeast::new(output.min_level, findings),
                 hostnames,
@@ -126,9 +130,8 @@ impl Delivery {
             self.passed = Position { file: finished.source, place: before + finished.counts.frames };
         }
         for event in finished.events {
-            let What::Hostname(sighting) = event.what else { continue };
             let position = Position { file: event.mark.source, place: event.mark.frame };
-            self.order.push(self.wire, position, *sighting);
+            self.order.push(self.wire, position, event);
         }
         self.order.pass(self.wire, Position { place: self.passed.place + 1, ..self.passed });
         self.correlate()
@@ -145,8 +148,7 @@ impl Delivery {
         self.totals.add(&finished.counts);
         let Some(input) = self.threads.get(thread) else { return };
         for event in finished.events {
-            let What::Hostname(sighting) = event.what else { continue };
-            self.order.push(*input, moment(event.mark.at), *sighting);
+            self.order.push(*input, moment(event.mark.at), event);
         }
     }
 
@@ -167,35 +169,55 @@ impl Delivery {
 
     /// Takes what no input can change any more. Says whether outputs still take records.
     fn correlate(&mut self) -> bool {
-        let Self { order, correlator, outputs, late, threads, .. } = self;
+        let mut named = std::mem::take(&mut self.named);
         loop {
-            let sighting = match order.release() {
-                Some(sighting) => sighting,
-                None if !threads.is_empty() && order.waiting() > Self::MOST_WAITING => {
-                    *late += 1;
-                    match order.release_early() {
-                        Some(sighting) => sighting,
+            let event = match self.order.release() {
+                Some(event) => event,
+                None if !self.threads.is_empty() && self.order.waiting() > Self::MOST_WAITING => {
+                    self.late += 1;
+                    match self.order.release_early() {
+                        Some(event) => event,
                         None => break,
                     }
                 }
                 None => break,
             };
-            if outputs.hostnames.is_some() {
-                outputs.write(&Record::Hostname(sighting.observation.clone()));
-            }
-            if let Some(contact) = sighting.into_contact() {
-                outputs.tally.contact(contact.entry.service());
-                correlator.contact(contact, &mut |record| outputs.write(&record));
-            }
+            self.correlator.event(event, &mut named);
+            named.drain(..).for_each(|sighting| self.sighting(sighting));
         }
-        outputs.failure.is_none()
+        self.named = named;
+        self.outputs.failure.is_none()
+    }
+
+    /// Takes a name.
+    fn sighting(&mut self, sighting: Sighting) {
+        let Self { correlator, outputs, totals, .. } = self;
+        if let Detail::Derived(_) = sighting.observation.detail {
+            totals.name(sighting.observation.seen_in);
+        }
+        if outputs.hostnames.is_some() {
+            outputs.write(&Record::Hostname(sighting.observation.clone()));
+        }
+        if let Some(contact) = sighting.into_contact() {
+            outputs.tally.contact(contact.entry.service());
+            correlator.contact(contact, &mut |record| outputs.write(&record));
+        }
+    }
+
+    /// Takes the names that are certain by now, or all that there will be.
+    fn settle_names(&mut self, now: Option<Timestamp>) {
+        let mut named = std::mem::take(&mut self.named);
+        self.correlator.settle_names(now, &mut named);
+        named.drain(..).for_each(|sighting| self.sighting(sighting));
+        self.named = named;
     }
 
     /// Tells what has settled by the time that every thread has passed, and writes what is held.
     pub fn tick(&mut self) -> bool {
-        let now = self.order.passed().map_or(Timestamp::default(), |passed| {
+        let now = self.order.passed().map_or_else(Timestamp::default, |passed| {
             Timestamp::from_nanos(i64::try_from(passed.place).unwrap_or(i64::MAX))
         });
+        self.settle_names(Some(now));
         let outputs = &mut self.outputs;
         self.correlator.tick(now, &mut |record| outputs.write(&record));
         outputs.flush();
@@ -207,8 +229,10 @@ impl Delivery {
         self.order.end(self.wire);
         self.threads.iter().for_each(|input| self.order.end(*input));
         self.correlate();
+        self.settle_names(None);
         let Self { correlator, mut outputs, totals, late, sources, begun, .. } = self;
         let closed_early = correlator.closed_early();
+        let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
         correlator.finish(&mut |record| outputs.write(&record));
         outputs.flush();
         let Outputs { findings, tally, failure, .. } = outputs;
@@ -244,6 +268,7 @@ impl Delivery {
             .map(|(seen_in, count)| (seen_in.as_str().to_owned(), count))
             .collect();
         names.push(("tls without a name".to_owned(), totals.nameless));
+        names.push(("addresses instead of a name".to_owned(), totals.addresses));
         let closing = Closing {
             packets: totals.frames,
             bytes: totals.wire_bytes,
@@ -261,6 +286,8 @@ impl Delivery {
                 ("pairs of client and service summarised early".to_owned(), closed_early),
                 ("names judged before every thread had passed them".to_owned(), late),
                 ("packets forgotten before a copy of them could come".to_owned(), totals.forgotten),
+                ("answers of DNS given up".to_owned(), answers),
+                ("connections named before their time".to_owned(), early),
             ],
             ..Closing::default()
         };

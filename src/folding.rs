@@ -89,14 +89,14 @@ impl Folder {
     }
 
     /// Takes the next finding.
-    pub fn finding(&mut self, finding: Finding, tell: &mut dyn FnMut(Record)) {
+    pub fn finding(&mut self, mut finding: Finding, tell: &mut dyn FnMut(Record)) {
         let at = finding.contact.observation.at;
         self.tick(at, tell);
         let observation = &finding.contact.observation;
         let key: GroupKey = (observation.flow.src.ip, finding.contact.entry.service().into());
         match self.groups.get_mut(&key) {
             Some(group) => {
-                group.add_to_summary(&finding);
+                group.add_to_summary(&mut finding);
                 if at.since(group.first) > self.folding.repeat_window {
                     if let Some(settled) = group.settle() {
                         tell(Record::Alert(settled));
@@ -108,9 +108,10 @@ impl Folder {
             }
             None => {
                 self.make_room(tell);
+                finding.contact.observation.detail.settle();
                 let summary = summary(identity(&key, at), &finding);
                 let mut group = Group { summary, first: at, alert: None, grown: false };
-                group.add_to_summary(&finding);
+                group.add_to_summary(&mut finding);
                 self.groups.insert(key.clone(), group);
                 self.opened.push_back(key.clone());
                 self.open_alert(key, finding, tell);
@@ -182,7 +183,7 @@ impl Folder {
 }
 
 impl Group {
-    fn add_to_summary(&mut self, finding: &Finding) {
+    fn add_to_summary(&mut self, finding: &mut Finding) {
         let observation = &finding.contact.observation;
         let summary = &mut self.summary;
         summary.count += 1;
@@ -196,6 +197,7 @@ impl Group {
         }
         summary.values_left_out += u64::from(left_out);
         if says_more(finding, &summary.finding) {
+            finding.contact.observation.detail.settle();
             summary.finding = finding.clone();
         }
     }
@@ -205,6 +207,7 @@ impl Group {
         self.grown |= alert.seen_in.insert(finding.contact.observation.seen_in);
         if says_more(&finding, &alert.finding) {
             alert.finding = finding;
+            alert.finding.contact.observation.detail.settle();
             self.grown = true;
         }
     }
@@ -228,7 +231,8 @@ fn keep<T: Clone + Ord>(set: &mut std::collections::BTreeSet<T>, value: &T) -> b
     set.contains(value) || (set.len() < Summary::MOST_VALUES && set.insert(value.clone()))
 }
 
-fn alert(key: &GroupKey, finding: Finding) -> Alert {
+fn alert(key: &GroupKey, mut finding: Finding) -> Alert {
+    finding.contact.observation.detail.settle();
     let observation = &finding.contact.observation;
     let first = observation.at;
     let seen_in: std::collections::BTreeSet<SeenIn> = [observation.seen_in].into();

@@ -180,6 +180,17 @@ fn push_decimal(text: &mut String, byte: u8) {
     }
 }
 
+/// Whether a name as it stands in a message is in truth an address, of either version, perhaps in brackets or with a zone (RFC 6874).
+pub fn is_address(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    if !name.iter().all(is_plain) && !name.contains(&b':') {
+        return false;
+    }
+    let text = std::str::from_utf8(name).unwrap_or_default();
+    let text = text.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    text.split('%').next().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok())
+}
+
 /// Why bytes are no hostname.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum InvalidHostname {
@@ -223,6 +234,16 @@ mod tests {
         check(b".a", Err(InvalidHostname::EmptyLabel));
         check(&[b'a'; 253], Ok(&"a".repeat(253)));
         check(&[b'a'; 254], Err(InvalidHostname::TooLong));
+    }
+
+    #[test]
+    fn addresses_are_no_hostnames() {
+        for address in ["10.0.0.1", "10.0.0.1.", "::1", "fe80::1%eth0", "[2001:db8::1]"] {
+            assert!(is_address(address.as_bytes()), "{address}");
+        }
+        for name in ["10.0.0.1.example", "1.2.3", "a", "", "300.1.1.1", "1.0.0.127.in-addr.arpa", "a:1"] {
+            assert!(!is_address(name.as_bytes()), "{name}");
+        }
     }
 
     #[test]

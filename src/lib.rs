@@ -91,6 +91,8 @@ pub mod worker;
 
 pub mod merge;
 
+pub mod naming;
+
 mod folding;
 
 pub mod correlator;

@@ -21,7 +21,7 @@ use crate::rules::Level;
 use crate::runtime::{CHUNK_BYTES, Reading, Told, together};
 use crate::sink::{Progress, Source, Sources};
 use crate::stats::Counts;
-use crate::worker::{Finished, Worker};
+use crate::worker::{Finished, What, Worker};
 
 /// A stage, with everything before it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -144,7 +144,7 @@ impl Subject {
         let (mut counts, mut contacts) = (Counts::default(), 0);
         let mut take = |finished: Finished| {
             counts.add(&finished.counts);
-            contacts += finished.events.len() as u64;
+            contacts += contacts_of(&finished);
         };
         with_reading(threads, |reading| {
             reading.files(&self.files, &make, &mut merger, &mut |told| {
@@ -179,7 +179,7 @@ impl Subject {
         let (mut counts, mut contacts) = (Counts::default(), 0);
         let mut take = |finished: Finished| {
             counts.add(&finished.counts);
-            contacts += finished.events.len() as u64;
+            contacts += contacts_of(&finished);
             // What cannot be written is told at the end.
             _ = delivery.take(finished);
         };
@@ -229,4 +229,10 @@ fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibi| kibi << 10)
+}
+
+/// How many names met a list.
+fn contacts_of(finished: &Finished) -> u64 {
+    let names = finished.events.iter().filter(|event| matches!(event.what, What::Hostname(_)));
+    names.count() as u64
 }

@@ -28,6 +28,8 @@ pub struct Counts {
     pub nameless: u64,
     /// ClientHellos whose server name is no hostname.
     pub no_hostname: u64,
+    /// Server names and Hosts that are addresses.
+    pub addresses: u64,
     /// Fragments of IP datagrams.
     pub fragments: u64,
     /// Datagrams that were put together from them.
@@ -91,6 +93,7 @@ impl Counts {
         self.last = self.last.max(next.last);
         self.nameless += next.nameless;
         self.no_hostname += next.no_hostname;
+        self.addresses += next.addresses;
         self.fragments += next.fragments;
         self.reassembled += next.reassembled;
         self.unfinished += next.unfinished;

@@ -19,7 +19,7 @@ use rustc_hash::FxHashSet;
 
 use crate::capture::savefile::Chunk;
 use crate::capture::{Filter, Frame, Timestamp};
-use crate::conversations::Conversations;
+use crate::conversations::{Before, Conversations};
 use crate::datagrams::{self, Datagrams};
 use crate::decode::{self, Datagram, Fragment, Layer, Packet, Path, Segment, TcpFlags, Transport};
 use crate::flow::copies::{Copies, Identity, Numbering};
@@ -33,7 +33,7 @@ use crate::seen::{Mark, Seen, boxed};
 use crate::stats::{Counts, Reason};
 use crate::tellers::{self, Teller};
 
-pub use crate::events::{Event, Sighting, What};
+pub use crate::events::{Event, Instead, Sighting, What};
 
 /// What the scan of one chunk gave.
 #[derive(Debug)]
@@ -75,6 +75,12 @@ impl Told {
     const fn so_far(&self) -> (usize, u64) {
         let [asked, ..] = self.counts.names;
         (self.events.len(), asked)
+    }
+
+    /// Whether anything was told since that a copy of the packet would double. An answer of DNS is the same if it comes twice.
+    fn tells_since(&self, before: (usize, u64)) -> bool {
+        self.so_far().1 != before.1
+            || self.events.iter().skip(before.0).any(|(_, event)| !matches!(event.what, What::Answer(_)))
     }
 
     /// Remembers that a packet told something since so much was told.
@@ -181,7 +187,10 @@ impl Worker {
         let Scan { source, mut told, open: later, mut index } = scan;
         let again = self.judge.again(open, chunk, &index, &told.fed);
         index.retain(|(tag, ..)| again.contains(tag));
-        told.events.retain(|(tag, _)| !again.contains(tag));
+        told.events.retain(|(tag, event)| {
+            !again.contains(tag)
+                && event.what.datagrams().is_none_or(|flow| open.udp.is_first(flow, event.mark.at))
+        });
         told.events.iter_mut().for_each(|(_, event)| event.mark.frame += frames);
         told.tellers.retain(|teller| !again.contains(&teller.tag));
         told.tellers.iter_mut().for_each(|teller| teller.frame += frames);
@@ -203,7 +212,9 @@ impl Worker {
         let evicted = open.evicted();
         let mut events = Vec::new();
         let Judge { names, quic, .. } = &mut self.judge;
-        open.tcp.finish(&mut |flow, seen, said| said_in_stream(names, flow, seen, &said, &mut events));
+        open.tcp.finish(&mut |flow, seen, said, before| {
+            said_in_stream(names, flow, seen, &said, before, &mut events)
+        });
         open.udp
             .finish(quic, &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
@@ -284,8 +295,8 @@ impl Judge {
         let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
         let seen = Seen { mark, path: &packet.path };
         let (names, events) = (&mut self.names, &mut told.events);
-        open.tcp.segment(flow, segment, seen, &mut |flow, seen, said| {
-            said_in_stream(names, flow, seen, &said, events)
+        open.tcp.segment(flow, segment, seen, &mut |flow, seen, said, before| {
+            said_in_stream(names, flow, seen, &said, before, events);
         });
         if told.so_far() != before {
             let Segment { id, seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
@@ -313,15 +324,18 @@ impl Judge {
         let Told { events, counts, .. } = told;
         let mut tag = None;
         if dns::is_port(dst_port) || dns::is_port(src_port) {
-            let question = |events: &mut _| names.question(flow, payload, mark, of, counts, events);
+            let question = |events: &mut _| names.message(flow, payload, mark, of, counts, events);
             through(&packet.path, events, question);
         } else {
             let seen = Seen { mark, path: &packet.path };
+            let useful = names.is_useful();
             let tell: datagrams::Tell<'_> =
                 &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
-            tag = open.udp.datagram(flow, payload, seen, quic, tell).then(|| flow.tag());
+            let matters = open.udp.datagram(flow, payload, seen, quic, tell)
+                || useful && open.udp.other(flow, payload, seen, tell);
+            tag = matters.then(|| flow.tag());
         }
-        if told.so_far() != before {
+        if told.tells_since(before) {
             let identity = Identity { id, wire_len, ..Identity::default() };
             told.teller(before, tag.unwrap_or(of), mark, numbering.number(&flow, identity, payload));
         }
@@ -416,8 +430,8 @@ impl Judge {
             }
         }
         let Self { names, quic, .. } = self;
-        open.tcp.absorb(tcp, frames, again, &mut |flow, seen, said| {
-            said_in_stream(names, flow, seen, &said, events)
+        open.tcp.absorb(tcp, frames, again, &mut |flow, seen, said, before| {
+            said_in_stream(names, flow, seen, &said, before, events);
         });
         let tell: datagrams::Tell<'_> =
             &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
@@ -431,9 +445,10 @@ fn said_in_stream(
     flow: Flow,
     seen: Seen<'_>,
     said: &Said<'_>,
+    before: &Before,
     events: &mut Vec<(u32, Event)>,
 ) {
-    through(seen.path, events, |events| names.said(flow, seen.mark, said, events));
+    through(seen.path, events, |events| names.said(flow, seen.mark, said, before, events));
 }
 
 /// The same of a hello in datagrams.
@@ -456,8 +471,11 @@ fn through(path: &Path, events: &mut Vec<(u32, Event)>, add: impl FnOnce(&mut Ve
         return;
     }
     for (_, event) in events.iter_mut().skip(before) {
-        if let What::Hostname(sighting) = &mut event.what {
-            sighting.observation.path = boxed(path);
+        match &mut event.what {
+            What::Hostname(sighting) => sighting.observation.path = boxed(path),
+            What::Nameless(nameless) => nameless.path = boxed(path),
+            What::Certificate(certified) => certified.path = boxed(path),
+            _ => {}
         }
     }
 }
@@ -512,8 +530,10 @@ fn finished(source: u32, frames: u64, events: Vec<(u32, Event)>, mut counts: Cou
                 sighting.observation.frame = event.mark.frame;
                 counts.name(sighting.observation.seen_in);
             }
-            What::Counted(seen_in) => counts.name(*seen_in),
-            What::Nameless => counts.nameless += 1,
+            What::Counted(seen_in) | What::Named(seen_in, _) => counts.name(*seen_in),
+            What::Nameless(one) => counts.nameless += u64::from(one.instead == Instead::Hello),
+            What::Certificate(_) | What::Answer(_) => {}
+            What::Address => counts.addresses += 1,
             What::NoHostname => counts.no_hostname += 1,
             What::MalformedDns => counts.dns_malformed += 1,
             What::Reassembled => counts.reassembled += 1,
@@ -526,7 +546,7 @@ fn finished(source: u32, frames: u64, events: Vec<(u32, Event)>, mut counts: Cou
             }
         }
     }
-    events.retain(|event| matches!(event.what, What::Hostname(_)));
+    events.retain(|event| event.what.is_for_the_correlator());
     Finished { source, events, counts }
 }
 

@@ -98,6 +98,8 @@ fn names_are_those_of_the_readme() {
             contacts += u64::from(*contact);
             let (hostname, client, way) = row;
             let found = seen.get(row).copied().unwrap_or(0);
+            // tshark tells an address in place of a name too; it is no hostname.
+            let count = if hostname == "(an address)" { &0 } else { count };
             let again = way.ends_with("_sni") && SENT_AGAIN.contains(&(&name(&folder), hostname));
             if found != count + u64::from(again) {
                 wrong.push(format!("{}: {row:?} is seen {found} times, not {count}", name(&folder)));

@@ -46,7 +46,8 @@ fn ja4_is_that_of_its_authors() {
     for capture in captures {
         for one in common::observations(&folder.join(&capture)) {
             let end = |end: Endpoint| format!("{} {}", end.ip, end.port);
-            let Detail::Hello(facts) = one.detail else { continue };
+            let Detail::Hello(hello) = &one.detail else { continue };
+            let Some(facts) = hello.facts() else { continue };
             assert!(matches!(one.seen_in, SeenIn::TlsSni | SeenIn::QuicSni | SeenIn::DtlsSni));
             let key =
                 (capture.clone(), end(one.flow.src), end(one.flow.dst), one.hostname.as_str().to_owned());

@@ -7,10 +7,12 @@ mod assembly;
 pub mod copies;
 pub mod defrag;
 mod key;
+mod once;
 mod recent;
 mod table;
 
 pub use assembly::{Assembly, Insertion};
 pub use key::{CommunityId, Endpoint, Flow, FlowKey, Protocol};
+pub use once::Once;
 pub use recent::Recent;
 pub use table::Table;

@@ -90,6 +90,9 @@ pub struct Observation {
     pub detail: Detail,
     /// Through which tunnel and VLANs it came; `None` where through none.
     pub path: Option<Box<Path>>,
+    /// Names that the same connection has in other places, where they are not this one: of its server in DNS, of what a proxy was asked for, of
+    /// the other version of a stretch of stream.
+    pub disagrees_with: Vec<(SeenIn, Hostname)>,
 }
 
 /// Where a hostname stood.
@@ -98,6 +101,8 @@ pub struct Observation {
 pub enum SeenIn {
     /// The question of a DNS query.
     DnsQuery,
+    /// The question that a DNS response repeats, where the query itself was not seen.
+    DnsResponse,
     /// Nowhere in the connection itself: the client had asked DNS for this name, and the answer was the server's address.
     DnsAnswer,
     /// The server name indication of a TLS ClientHello over TCP (RFC 6066 section 3).
@@ -118,8 +123,9 @@ pub enum SeenIn {
 
 impl SeenIn {
     /// Every place, in the order of counters and summaries.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DnsQuery,
+        Self::DnsResponse,
         Self::DnsAnswer,
         Self::TlsSni,
         Self::TlsCertificate,
@@ -133,7 +139,7 @@ impl SeenIn {
     /// Whether the server of the conversation is the one that the name belongs to; else it was asked about it: a resolver, a proxy.
     pub const fn is_connection(self) -> bool {
         match self {
-            Self::DnsQuery | Self::HttpConnect | Self::Socks => false,
+            Self::DnsQuery | Self::DnsResponse | Self::HttpConnect | Self::Socks => false,
             Self::DnsAnswer
             | Self::TlsSni
             | Self::TlsCertificate
@@ -147,6 +153,7 @@ impl SeenIn {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DnsQuery => "dns_query",
+            Self::DnsResponse => "dns_response",
             Self::DnsAnswer => "dns_answer",
             Self::TlsSni => "tls_sni",
             Self::TlsCertificate => "tls_certificate",
@@ -171,16 +178,44 @@ pub enum Detail {
         qclass: u16,
     },
     /// A ClientHello of TLS, QUIC or DTLS, and what it says beside the name.
-    Hello(Box<tls::HelloFacts>),
-    /// An answer of DNS, by which a connection without a name has one.
-    DnsAnswer {
-        /// From the answer to the connection, in nanoseconds of packet time.
-        age: u64,
-        /// How many names this client had asked for whose answers were this address.
-        candidates: u16,
-    },
+    Hello(Box<tls::KeptHello>),
+    /// What a name is taken from whose connection has none: an answer of DNS, or the server's certificate.
+    Derived(Box<Derived>),
     /// The destination port in a request to a proxy, or in an HTTP Host header.
     Port(Option<u16>),
     /// There is nothing more to say.
     Nothing,
+}
+
+impl Detail {
+    /// The ClientHello, where there is one.
+    pub fn hello(&self) -> Option<&tls::KeptHello> {
+        match self {
+            Self::Hello(hello) => Some(hello),
+            Self::Derived(derived) => derived.hello.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Forgets what is only needed to work out the rest: for whoever keeps an observation.
+    pub fn settle(&mut self) {
+        match self {
+            Self::Hello(hello) => hello.settle(),
+            Self::Derived(derived) => derived.hello.iter_mut().for_each(tls::KeptHello::settle),
+            _ => {}
+        }
+    }
+}
+
+/// How a connection whose client named no server came by a name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Derived {
+    /// From the answer of DNS to the connection, in nanoseconds of packet time; nothing where no answer says so.
+    pub age: Option<i64>,
+    /// Every name that it may be, the told one among them. More than one: none of them is certain.
+    pub candidates: Vec<Hostname>,
+    /// The name in clear of a hello that hides another.
+    pub outer: Option<Hostname>,
+    /// What the ClientHello says, where there was one.
+    pub hello: Option<tls::KeptHello>,
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever puts segments in order asks [`recognise`] once, and then [`read`] whenever there are enough bytes.
 
-use super::{Begins, Progress, dns, http, proxy, socks, tls};
+use super::{Begins, Progress, SeenIn, dns, http, proxy, socks, tls};
 use crate::flow::Flow;
 
 /// A protocol that is read from streams.
@@ -20,6 +20,8 @@ pub enum Kind {
     Socks,
     /// A PROXY header, and whatever follows it.
     Proxy,
+    /// A TLS server's side, as far as its certificate.
+    Certificate,
 }
 
 /// The longest body, in bytes, behind which the next request is waited for: a form, a query. Behind an upload the next request stands at
@@ -62,20 +64,48 @@ pub enum Said<'a> {
     Dns(&'a [u8]),
     /// A SOCKS client asked its proxy.
     Socks(socks::Request<'a>),
+    /// A TLS server showed its certificate.
+    Certificate(tls::Certificate<'a>),
+    /// A connection began with what is no protocol that is read here.
+    Other,
 }
 
 impl Said<'_> {
     /// What tells two versions of one message apart: the name in it, as it stands in the stream.
     pub fn name(&self) -> Option<&[u8]> {
+        self.place().map(|(_, name)| name)
+    }
+
+    /// The name in a message as it stands in the stream, and where that is; of DNS, the message.
+    pub fn place(&self) -> Option<(SeenIn, &[u8])> {
         match self {
-            Self::Hello(hello) => hello.server_name(),
-            Self::Http(request) => request.server().map(|server| server.host),
-            Self::Dns(message) => Some(message),
+            Self::Hello(hello) => hello.server_name().map(|name| (SeenIn::TlsSni, name)),
+            Self::Http(request) => {
+                let seen_in = if request.is_connect() { SeenIn::HttpConnect } else { SeenIn::HttpHost };
+                request.server().map(|server| (seen_in, server.host))
+            }
+            Self::Dns(message) => Some((SeenIn::DnsQuery, message)),
             Self::Socks(request) => match request.destination {
-                socks::Destination::Name(name) => Some(name),
+                socks::Destination::Name(name) => Some((SeenIn::Socks, name)),
                 socks::Destination::Address(_) => None,
             },
+            Self::Certificate(_) | Self::Other => None,
         }
+    }
+
+    /// Where a proxy is asked to connect to, if that is a name.
+    pub fn target(&self) -> Option<(SeenIn, &[u8])> {
+        self.place().filter(|(seen_in, _)| matches!(seen_in, SeenIn::HttpConnect | SeenIn::Socks))
+    }
+
+    /// Whether the server's name stands in it, or an address in place of one.
+    pub fn names_the_server(&self) -> bool {
+        !matches!(self, Self::Dns(_)) && self.name().is_some()
+    }
+
+    /// Whether a TLS client has not said whom it means.
+    pub fn is_a_hello_without_a_name(&self) -> bool {
+        matches!(self, Self::Hello(hello) if hello.server_name().is_none())
     }
 }
 
@@ -106,6 +136,18 @@ pub fn recognise(first: &[u8], flow: &Flow) -> Recognised {
     if may_be { Recognised::MayBe } else { Recognised::Nothing }
 }
 
+/// What the first bytes of a server are, of whose client nothing is seen.
+pub fn recognise_server(first: &[u8], flow: &Flow) -> Recognised {
+    if dns::is_port(flow.src.port) {
+        return recognise(first, flow);
+    }
+    match tls::begins_server(first) {
+        Begins::Yes => Recognised::Is(Kind::Certificate),
+        Begins::Maybe => Recognised::MayBe,
+        Begins::No => Recognised::Nothing,
+    }
+}
+
 /// Reads one message from the start of `bytes`.
 pub fn read(kind: Kind, bytes: &[u8], tell: &mut dyn FnMut(Said<'_>)) -> Read {
     let mut joined = Vec::new();
@@ -126,6 +168,8 @@ pub fn read(kind: Kind, bytes: &[u8], tell: &mut dyn FnMut(Said<'_>)) -> Read {
         Kind::Dns => dns::tcp(bytes).map(|framed| (Some(Said::Dns(framed.message)), framed.consumed)),
         Kind::Socks => socks::request(bytes).map(|request| (Some(Said::Socks(request)), request.end)),
         Kind::Proxy => proxy::header(bytes).map(|header| (None, header.end)),
+        Kind::Certificate => tls::certificate(bytes, &mut joined)
+            .map(|certificate| (Some(Said::Certificate(certificate)), usize::MAX)),
     };
     match progress {
         Progress::Found((said, consumed)) => {
@@ -163,7 +207,7 @@ pub fn read_cut(kind: Kind, bytes: &[u8], tell: &mut dyn FnMut(Said<'_>)) {
                 tell(Said::Dns(message));
             }
         }
-        Kind::ChangeCipherSpec | Kind::Socks | Kind::Proxy => {}
+        Kind::ChangeCipherSpec | Kind::Socks | Kind::Proxy | Kind::Certificate => {}
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Answers {
     ages: VecDeque<((IpAddr, IpAddr), u64)>,
     /// Configurations for encrypted hellos, by client and identifier.
     ech: FxHashMap<(IpAddr, u8), Vec<(Hostname, Answer)>>,
+    /// Whether a name has a configuration for encrypted hellos, by client: what was learned lately, and before that.
+    services: [FxHashMap<(IpAddr, Hostname), bool>; 2],
     /// How many answers came.
     answers: u64,
     given_up: u64,
@@ -77,6 +79,11 @@ impl Answers {
     /// The most configurations for encrypted hellos of all clients, by identifier; beyond it no further one is kept. A large network
     /// has few: what serves many names has one for all.
     pub const MOST_ECH: usize = 16_384;
+    /// The most names of which it is kept whether they have such a configuration, in each of two generations; beyond it the older ones are
+    /// given up. Browsers ask it of every name.
+    pub const MOST_SERVICES: usize = 32_768;
+    /// The most names that are told as [others](Self::others).
+    pub const MOST_OTHERS: usize = 4;
     /// Nanoseconds for which a name counts at least: five minutes, since clients' own caches do not go by times of 20 or 60 seconds
     /// to the second, and a page that was loaded goes on connecting.
     pub const FRESH: i64 = 300 * SECOND;
@@ -136,6 +143,33 @@ impl Answers {
         known.push((public_name.clone(), Answer { asked: asked.clone(), at, good_for: Self::STALE }));
     }
 
+    /// Takes whether the client learned a configuration for encrypted hellos with how to reach a name.
+    pub fn learn_service(&mut self, client: IpAddr, name: &Hostname, has_ech: bool) {
+        let [young, old] = &mut self.services;
+        if young.len() >= Self::MOST_SERVICES {
+            self.given_up += old.len() as u64;
+            *old = std::mem::take(young);
+        }
+        young.insert((client, name.clone()), has_ech);
+    }
+
+    /// Whether the client learned a configuration for encrypted hellos with how to reach a name; nothing where it did not ask.
+    pub fn has_ech(&self, client: IpAddr, name: &Hostname) -> Option<bool> {
+        let key = (client, name.clone());
+        self.services.iter().find_map(|services| services.get(&key)).copied()
+    }
+
+    /// The names that lead a client to a server, as [`of`](Self::of) has them, where a name that it is said to have is none of
+    /// them, fresh or not: the last ones asked for, at most [`Self::MOST_OTHERS`].
+    pub fn others(&self, client: IpAddr, server: IpAddr, name: &str, now: Timestamp) -> Vec<Arc<Asked>> {
+        let known = self.pairs.get(&(client, server));
+        if known.is_none_or(|pair| pair.names.iter().any(|answer| *answer.asked.name == *name)) {
+            return Vec::new();
+        }
+        let all = self.of(client, server, now).map_or_else(Vec::new, |candidates| candidates.all);
+        all.into_iter().rev().take(Self::MOST_OTHERS).collect()
+    }
+
     /// The names by which a client may have come to a server at a time.
     pub fn of(&self, client: IpAddr, server: IpAddr, now: Timestamp) -> Option<Candidates> {
         let names = &self.pairs.get(&(client, server))?.names;
@@ -146,6 +180,11 @@ impl Answers {
             return candidates(&[last]);
         }
         candidates(&fresh)
+    }
+
+    /// Whether any client learned a configuration for encrypted hellos.
+    pub fn know_ech(&self) -> bool {
+        !self.ech.is_empty()
     }
 
     /// The names that a client may mean with an encrypted hello: those whose configuration has this identifier and name in clear. If some of
@@ -254,6 +293,38 @@ mod tests {
         assert!(answers.of(server(1), CLIENT, at(0)).is_none());
         assert!(answers.of(CLIENT, server(3), at(0)).is_none());
         assert_eq!(answers.given_up(), 0);
+    }
+
+    #[test]
+    fn another_name_than_all_that_lead_there() {
+        let mut answers = Answers::default();
+        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1)], 60, at(0));
+        answers.learn(CLIENT, &plain("www.example.com"), &[server(1)], 60, at(400));
+        let others = |name, now| -> Vec<String> {
+            let others = answers.others(CLIENT, server(1), name, at(now));
+            others.iter().map(|one| one.name.to_string()).collect()
+        };
+        assert_eq!(others("other.example", 100), ["www.example.com", "pastebin.com"]);
+        assert_eq!(others("other.example", 401), ["www.example.com"]);
+        assert!(others("pastebin.com", 401).is_empty(), "it led there once");
+        assert!(answers.others(CLIENT, server(2), "other.example", at(1)).is_empty());
+    }
+
+    #[test]
+    fn whether_a_name_hides_others() {
+        let mut answers = Answers::default();
+        let name = |number: usize| Hostname::new(format!("n{number}.example")).unwrap();
+        answers.learn_service(CLIENT, &name(0), true);
+        answers.learn_service(CLIENT, &name(0), false);
+        answers.learn_service(CLIENT, &name(1), true);
+        assert_eq!([0, 1, 2].map(|one| answers.has_ech(CLIENT, &name(one))), [Some(false), Some(true), None]);
+        assert_eq!(answers.has_ech(server(1), &name(0)), None);
+        for number in 2..2 * Answers::MOST_SERVICES + 2 {
+            answers.learn_service(CLIENT, &name(number), false);
+        }
+        assert_eq!(answers.has_ech(CLIENT, &name(0)), None);
+        assert!(answers.given_up() > 0);
+        assert!(answers.services.iter().all(|some| some.len() <= Answers::MOST_SERVICES));
     }
 
     #[test]

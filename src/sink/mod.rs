@@ -140,7 +140,7 @@ pub(crate) mod tests {
     use crate::capture::Timestamp;
     use crate::flow::{Endpoint, Flow, Protocol};
     use crate::hostname::Hostname;
-    use crate::inspect::tls::{self, HelloFacts, Over};
+    use crate::inspect::tls::{self, KeptHello, Over};
     use crate::inspect::{Detail, SeenIn};
     use crate::lists::{Contact, Entry, Service, Tier};
     use crate::originator::{Attribution, WireClass};
@@ -169,11 +169,11 @@ pub(crate) mod tests {
         Endpoint { ip: address.ip(), port: address.port() }
     }
 
-    /// What a hello of Chromium says.
-    pub(crate) fn facts() -> HelloFacts {
+    /// A hello of Chromium.
+    pub(crate) fn chromium() -> KeptHello {
         static CHROMIUM: &[u8] = include_bytes!("../../tests/data/hellos/chromium-156.bin");
         let mut joined = Vec::new();
-        tls::client_hello(CHROMIUM, &mut joined).found().unwrap().facts(Over::Tcp)
+        tls::client_hello(CHROMIUM, &mut joined).found().unwrap().keep(Over::Tcp)
     }
 
     pub(crate) fn hello() -> Observation {
@@ -184,7 +184,8 @@ pub(crate) mod tests {
             flow: Flow { src: end("10.0.0.7:50096"), dst: end("162.125.1.19:443"), protocol: Protocol::TCP },
             hostname: Hostname::new("api.dropboxapi.com").unwrap(),
             seen_in: SeenIn::TlsSni,
-            detail: Detail::Hello(Box::new(facts())),
+            detail: Detail::Hello(Box::new(chromium())),
+            disagrees_with: Vec::new(),
             path: None,
         }
     }
@@ -202,6 +203,7 @@ pub(crate) mod tests {
             hostname: Hostname::new("api.dropboxapi.com").unwrap(),
             seen_in: SeenIn::DnsQuery,
             detail: Detail::Dns { qtype, qclass },
+            disagrees_with: Vec::new(),
             path: None,
         }
     }

@@ -1,6 +1,7 @@
 //! What records call things: names of DNS types, of ATT&CK techniques and tactics, and of the ways a name is seen.
 
-use crate::inspect::SeenIn;
+use crate::flow::Protocol;
+use crate::inspect::{Detail, Observation, SeenIn};
 
 /// The name of a DNS type (IANA, Domain Name System Parameters); without one, `TYPE` and the number (RFC 3597 section 5).
 pub(super) fn dns_type(number: u16) -> String {
@@ -74,10 +75,15 @@ pub(super) fn tls_version(number: u16) -> String {
 }
 
 /// `network.protocol`: what carried the name, where that is known.
-pub(super) const fn protocol(seen_in: SeenIn) -> Option<&'static str> {
-    Some(match seen_in {
-        SeenIn::DnsQuery => "dns",
-        SeenIn::DnsAnswer => return None,
+pub(super) fn protocol(observation: &Observation) -> Option<&'static str> {
+    Some(match observation.seen_in {
+        SeenIn::DnsQuery | SeenIn::DnsResponse => "dns",
+        SeenIn::DnsAnswer => match &observation.detail {
+            Detail::Derived(derived) if derived.hello.is_some() => {
+                if observation.flow.protocol == Protocol::TCP { "tls" } else { "quic" }
+            }
+            _ => return None,
+        },
         SeenIn::TlsSni | SeenIn::TlsCertificate => "tls",
         SeenIn::QuicSni => "quic",
         SeenIn::DtlsSni => "dtls",
@@ -89,7 +95,7 @@ pub(super) const fn protocol(seen_in: SeenIn) -> Option<&'static str> {
 /// What carried the name, as people write it.
 pub(super) const fn carrier(seen_in: SeenIn) -> &'static str {
     match seen_in {
-        SeenIn::DnsQuery => "DNS",
+        SeenIn::DnsQuery | SeenIn::DnsResponse => "DNS",
         SeenIn::DnsAnswer => "a connection without a name",
         SeenIn::TlsSni | SeenIn::TlsCertificate => "TLS",
         SeenIn::QuicSni => "QUIC",

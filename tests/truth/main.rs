@@ -34,6 +34,7 @@ fn finding(case: &Case, lists: &Lists, rules: &Rules) -> Option<Finding> {
         seen_in: SeenIn::TlsSni,
         detail: Detail::Nothing,
         path: None,
+        disagrees_with: Vec::new(),
     };
     let process = |path: &str| Process { executable: Some(path.into()), ..Process::default() };
     let attribution = Attribution {

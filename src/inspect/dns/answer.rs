@@ -29,7 +29,7 @@ pub struct Answered {
 }
 
 impl Message<'_> {
-    /// What the records say of `asked`, which is in canonical spelling. Records that do not lead from it are passed over; where
+    /// What the records say of `asked`, the name of the first question in canonical spelling. Records that do not lead from it are passed over; where
     /// the message is damaged, those before the damage count.
     pub fn answered(&self, asked: &str, owner: &mut NameBuf, target: &mut NameBuf) -> Answered {
         let mut aliases: Vec<Hostname> = Vec::new();
@@ -39,7 +39,7 @@ impl Message<'_> {
             let mut strangers = false;
             answered = Answered { ttl: u32::MAX, ..Answered::default() };
             // What was read before the damage stands.
-            let _damage = self.records(owner, target, |record| {
+            let _damage = self.records_of(asked, owner, target, |record| {
                 if record.section == Section::Authority {
                     return;
                 }

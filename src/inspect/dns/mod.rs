@@ -96,6 +96,14 @@ impl<'a> Message<'a> {
         self.header.questions
     }
 
+    /// Reads the first question into `name`, and gives its type and class. A response with more of them answers none (RFC 9619).
+    #[inline]
+    pub fn question(&self, name: &mut NameBuf) -> Option<(QType, QClass)> {
+        let mut reader = Reader::new(self.bytes).at(HEADER).ok()?;
+        name::read(&mut reader, name).ok().filter(|()| self.header.questions > 0)?;
+        Some((QType(reader.u16().ok()?), QClass(reader.u16().ok()?)))
+    }
+
     /// Gives each question's name, type and class, in order. `name` is where names are built; what it held is gone.
     ///
     /// # Errors

@@ -10,6 +10,9 @@ use crate::reader::Reader;
 /// octets with the shortest of them 256.
 pub const MAX_RECORDS: u32 = 512;
 
+/// The pointer to the name of the first question, right behind the header: the owner of most records.
+const FIRST_QUESTION: [u8; 2] = [0xc0, HEADER as u8];
+
 /// Where in a message a record stood.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Section {
@@ -62,6 +65,18 @@ impl Message<'_> {
         &self,
         owner: &mut NameBuf,
         target: &mut NameBuf,
+        each: impl FnMut(Record<'_>),
+    ) -> Result<(), Damage> {
+        self.records_of("", owner, target, each)
+    }
+
+    /// The same, for who has read the first question: its name is not read again where records point to it. Empty where that is not
+    /// known.
+    pub(super) fn records_of(
+        &self,
+        first: &str,
+        owner: &mut NameBuf,
+        target: &mut NameBuf,
         mut each: impl FnMut(Record<'_>),
     ) -> Result<(), Damage> {
         let mut reader = Reader::new(self.bytes).at(HEADER)?;
@@ -79,15 +94,21 @@ impl Message<'_> {
             for _ in 0..count {
                 budget = budget.checked_sub(1).ok_or(Damage::TooManyRecords)?;
                 let mut start = reader;
+                let known = !first.is_empty() && start.rest().starts_with(&FIRST_QUESTION);
                 name::skip(&mut reader)?;
                 let (qtype, class) = (QType(reader.u16()?), QClass(reader.u16()?));
                 let (ttl, length) = (reader.u32()?, reader.u16()?);
                 let at = reader;
                 let data = reader.take(usize::from(length))?;
                 let Some(data) = read(qtype, data, at, target) else { continue };
-                name::read(&mut start, owner)?;
+                let name = if known {
+                    first
+                } else {
+                    name::read(&mut start, owner)?;
+                    owner.as_str()
+                };
                 let ttl = if ttl >> 31 == 0 { ttl } else { 0 };
-                each(Record { section, name: owner.as_str(), class, ttl, data });
+                each(Record { section, name, class, ttl, data });
             }
         }
         Ok(())

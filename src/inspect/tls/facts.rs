@@ -48,6 +48,31 @@ pub struct EchOffer {
     pub enc: u16,
     /// Octets of the encrypted hello.
     pub payload: u16,
+    /// Whether something is hidden: nothing in the hello says so.
+    pub kind: EchKind,
+}
+
+/// What an offer of an encrypted ClientHello is, by what the client's DNS said before.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum EchKind {
+    /// DNS said nothing of it that was seen.
+    #[default]
+    Unknown,
+    /// DNS gave a configuration with this identifier and this name in clear: another name is hidden.
+    Encrypted,
+    /// DNS told this client how to reach the name, and had no configuration: the content is random, the name the true one (RFC 9849 section 6.2).
+    Grease,
+}
+
+impl EchKind {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Encrypted => "encrypted",
+            Self::Grease => "grease",
+        }
+    }
 }
 
 impl<'a> ClientHello<'a> {
@@ -67,12 +92,15 @@ impl<'a> ClientHello<'a> {
             },
             ml_kem: groups.into_iter().any(is_ml_kem),
             padding: self.extension(ExtensionType::PADDING).and_then(|data| data.len().try_into().ok()),
-            ech: self
-                .extension(ExtensionType::ENCRYPTED_CLIENT_HELLO)
-                .and_then(|data| ech(data).ok().flatten()),
+            ech: self.ech(),
             esni: self.extension(ExtensionType::ENCRYPTED_SERVER_NAME).is_some(),
             whole: self.whole,
         }
+    }
+
+    /// The outer part of an encrypted ClientHello, if the client offers one.
+    pub fn ech(&self) -> Option<EchOffer> {
+        ech(self.extension(ExtensionType::ENCRYPTED_CLIENT_HELLO)?).ok().flatten()
     }
 
     /// The content of the first extension of a kind.
@@ -117,7 +145,7 @@ fn ech(data: &[u8]) -> Result<Option<EchOffer>, Short> {
     let (kdf, aead, config_id) = (reader.u16()?, reader.u16()?, reader.u8()?);
     let enc = reader.u16()?;
     reader.skip(usize::from(enc))?;
-    Ok(Some(EchOffer { config_id, kdf, aead, enc, payload: reader.u16()? }))
+    Ok(Some(EchOffer { config_id, kdf, aead, enc, payload: reader.u16()?, kind: EchKind::Unknown }))
 }
 
 /// A reserved value that means nothing: 0x0a0a, 0x1a1a, … 0xfafa (RFC 8701 section 2).

@@ -110,7 +110,7 @@ fn ja4_of_odd_protocols() {
 #[test]
 fn encrypted_hellos() {
     let outer = hex("00 0001 0003 2a 0003 aabbcc 0002 ddee");
-    let offer = EchOffer { config_id: 0x2a, kdf: 1, aead: 3, enc: 3, payload: 2 };
+    let offer = EchOffer { config_id: 0x2a, kdf: 1, aead: 3, enc: 3, payload: 2, kind: EchKind::Unknown };
     assert_eq!(facts_of(&extension(0xfe0d, &outer)).ech, Some(offer));
     for cut in 0..outer.len() - 2 {
         assert_eq!(facts_of(&extension(0xfe0d, &outer[..cut])).ech, None);

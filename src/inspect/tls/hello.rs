@@ -26,6 +26,8 @@ pub struct ClientHello<'a> {
     pub fields: TlsClientHelloContents<'a>,
     /// Whether every octet of the message was there. If not, lists may end early.
     pub whole: bool,
+    /// The message without its type and length.
+    pub(super) body: &'a [u8],
 }
 
 impl<'a> ClientHello<'a> {
@@ -74,12 +76,12 @@ pub fn handshake_prefix(message: &[u8]) -> Option<ClientHello<'_>> {
 
 /// Reads the body of a message, all of which is there.
 pub(in crate::inspect) fn body(body: &[u8]) -> Option<ClientHello<'_>> {
-    Some(ClientHello { fields: fields(body)?, whole: true })
+    Some(ClientHello { fields: fields(body)?, whole: true, body })
 }
 
 /// What the first octets of a message's body say.
 pub(in crate::inspect) fn body_prefix(body: &[u8]) -> Option<ClientHello<'_>> {
-    Some(ClientHello { fields: own_fields(body)?, whole: false })
+    Some(ClientHello { fields: own_fields(body)?, whole: false, body })
 }
 
 /// How many octets of a handshake message a ClientHello needs. Longer than 64 KiB it cannot be.

@@ -12,15 +12,17 @@ mod der;
 mod facts;
 mod hello;
 mod ja4;
+mod kept;
 mod record;
 
 pub use certificate::{Certificate, begins_server, certificate};
-pub use facts::{EchOffer, HelloFacts, MAX_ALPN};
+pub use facts::{EchKind, EchOffer, HelloFacts, MAX_ALPN};
 pub use hello::{
     ClientHello, Extension, ExtensionType, Extensions, ServerNames, handshake, handshake_prefix,
 };
 pub(super) use hello::{body, body_prefix};
 pub use ja4::{Ja4, Over};
+pub use kept::KeptHello;
 pub use record::{CHANGE_CIPHER_SPEC, MAX_STREAM, begins, begins_second};
 
 use super::Progress;

@@ -8,7 +8,9 @@ use super::super::words;
 use crate::capture::Timestamp;
 use crate::decode::Path;
 use crate::flow::Protocol;
+use crate::hostname::Hostname;
 use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
+use crate::inspect::{Detail, Observation, SeenIn};
 use crate::originator::WireClass;
 use crate::rules::{Finding, Level, Rule};
 
@@ -296,8 +298,11 @@ pub(super) struct EchFields<'a> {
 
 impl<'a> From<&'a HelloFacts> for HelloFields<'a> {
     fn from(facts: &'a HelloFacts) -> Self {
-        let ech =
-            |offer: EchOffer| EchFields { config_id: offer.config_id, public_name: None, kind: "unknown" };
+        let ech = |offer: EchOffer| EchFields {
+            config_id: offer.config_id,
+            public_name: None,
+            kind: offer.kind.as_str(),
+        };
         Self {
             client: HelloClient {
                 ja4: facts.ja4.as_ref().map(Ja4::as_str),
@@ -353,6 +358,46 @@ pub(super) struct HostnameFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<&'a str>,
     pub(super) seen_in: Ways,
+    /// From the answer of DNS that it is taken from to the connection, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) age_ms: Option<i64>,
+    /// Where it may be one of several, all of them.
+    #[serde(skip_serializing_if = "<[Hostname]>::is_empty")]
+    pub(super) candidates: &'a [Hostname],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) disagrees_with: Vec<OtherName<'a>>,
+}
+
+/// Another name of the same connection.
+#[derive(Serialize)]
+pub(super) struct OtherName<'a> {
+    pub(super) name: &'a str,
+    pub(super) seen_in: &'static str,
+}
+
+impl<'a> HostnameFields<'a> {
+    pub(super) fn new(observation: &'a Observation, seen_in: Ways) -> Self {
+        let derived = match &observation.detail {
+            Detail::Derived(derived) => Some(&**derived),
+            _ => None,
+        };
+        let other = |(seen_in, name): &'a (SeenIn, Hostname)| OtherName { name, seen_in: seen_in.as_str() };
+        Self {
+            name: Some(&observation.hostname),
+            seen_in,
+            age_ms: derived.and_then(|derived| derived.age).map(|age| age / 1_000_000),
+            candidates: derived
+                .map(|derived| &*derived.candidates)
+                .filter(|all| all.len() > 1)
+                .unwrap_or_default(),
+            disagrees_with: observation.disagrees_with.iter().map(other).collect(),
+        }
+    }
+
+    /// Only how names were seen, where there are many.
+    pub(super) const fn ways(seen_in: Ways) -> Self {
+        Self { name: None, seen_in, age_ms: None, candidates: &[], disagrees_with: Vec::new() }
+    }
 }
 
 /// One way in a hostname record; all of them in a finding.

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use super::{Record, Source, Sources, words};
 use crate::decode::Path;
 use crate::flow::Flow;
+use crate::inspect::tls::EchKind;
 use crate::inspect::{Detail, Observation, SeenIn};
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
@@ -59,8 +60,7 @@ impl<'a> Document<'a> {
         {
             destination.domain = None;
         }
-        document.undertone.hostname =
-            HostnameFields { name: Some(&observation.hostname), seen_in: ways(&alert.seen_in) };
+        document.undertone.hostname = HostnameFields::new(observation, ways(&alert.seen_in));
         document
     }
 
@@ -104,7 +104,7 @@ impl<'a> Document<'a> {
             hosts: summary.hostnames.iter().map(|name| &**name).collect(),
         };
         document.undertone.frame = None;
-        document.undertone.hostname = HostnameFields { name: None, seen_in: ways(&summary.seen_in) };
+        document.undertone.hostname = HostnameFields::ways(ways(&summary.seen_in));
         document.undertone.summary = Some(SummaryFields {
             alert: format!("{:016x}", summary.id),
             count: summary.count,
@@ -173,7 +173,7 @@ impl<'a> Document<'a> {
             network: Network {
                 transport: Some(Transport(protocol)),
                 type_: if src.ip.is_ipv4() { "ipv4" } else { "ipv6" },
-                protocol: words::protocol(observation.seen_in),
+                protocol: words::protocol(observation),
                 application: None,
                 community_id: Some(observation.flow.key().community_id().to_string()),
                 vlan: outer,
@@ -193,14 +193,8 @@ impl<'a> Document<'a> {
             file,
             undertone: Undertone {
                 level: None,
-                hostname: HostnameFields {
-                    name: Some(name),
-                    seen_in: Ways::One(observation.seen_in.as_str()),
-                },
-                tls: match &observation.detail {
-                    Detail::Hello(facts) => Some(HelloFields::from(&**facts)),
-                    _ => None,
-                },
+                hostname: HostnameFields::new(observation, Ways::One(observation.seen_in.as_str())),
+                tls: hello_fields(observation),
                 tunnel: TunnelFields::of(path),
                 rules: Vec::new(),
                 service: None,
@@ -235,6 +229,20 @@ impl<'a> Document<'a> {
         });
         self.threat = Threat::of(&finding.techniques());
     }
+}
+
+/// What a ClientHello says beside the name. The name in clear is known to hide another where DNS said so.
+fn hello_fields(observation: &Observation) -> Option<HelloFields<'_>> {
+    let facts = observation.detail.hello()?.facts()?;
+    let outer = match &observation.detail {
+        Detail::Derived(derived) => derived.outer.as_ref(),
+        _ => Some(&observation.hostname),
+    };
+    let mut fields = HelloFields::from(facts);
+    if let (Some(ech), Some(EchKind::Encrypted)) = (&mut fields.client.ech, facts.ech.map(|ech| ech.kind)) {
+        ech.public_name = outer.map(|name| &**name);
+    }
+    Some(fields)
 }
 
 /// A sentence for people who read a list of alerts.

@@ -1,0 +1,290 @@
+//! Names for the nameless: connections without a hostname get one from what their client asked DNS for, or from the server's certificate.
+//!
+//! The first step of the Correlator. What the Worker tells comes in here, in the order of the capture, and names come out: those that
+//! stood on the wire, with what DNS says otherwise; and those of connections that had none. These are waited with for [`Naming::PATIENCE`],
+//! since a name may yet come: after STARTTLS, or with the certificate.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::capture::Timestamp;
+use crate::decode::Path;
+use crate::events::{Certified, Event, Instead, Nameless, Resolved, Sighting, What};
+use crate::flow::{Flow, FlowKey, Protocol};
+use crate::hostname::Hostname;
+use crate::inspect::tls::{EchKind, KeptHello};
+use crate::inspect::{Derived, Detail, Observation, SeenIn};
+use crate::lists::Entry;
+use crate::originator::{Answers, Asked, Candidates};
+use crate::seen::Mark;
+
+/// Gives names to connections that have none.
+#[derive(Debug, Default)]
+pub struct Naming {
+    answers: Answers,
+    waiting: FxHashMap<FlowKey, Waiting>,
+    /// Connections that wait, in the order in which they came, among others that have a name by now.
+    order: VecDeque<(Mark, FlowKey)>,
+    settled_early: u64,
+}
+
+/// A connection without a name.
+#[derive(Debug)]
+struct Waiting {
+    mark: Mark,
+    flow: Flow,
+    hello: Option<KeptHello>,
+    candidates: Option<Candidates>,
+    path: Option<Box<Path>>,
+}
+
+impl Naming {
+    /// Nanoseconds for which a name may yet come: STARTTLS takes three round trips, a certificate one and a slow server.
+    pub const PATIENCE: i64 = 5_000_000_000;
+    /// The most connections that wait; beyond it the oldest gets the name that it would have got later. Ten thousand a second, each for
+    /// five seconds, are more than a large network has of those whose client asked DNS for the server; some 10 MiB.
+    pub const MOST_WAITING: usize = 50_000;
+
+    /// Takes what a frame told, and adds the names that are certain now to `told`.
+    pub fn take(&mut self, event: Event, told: &mut Vec<Sighting>) {
+        let Event { mark, what } = event;
+        self.settle(mark.at, told);
+        match what {
+            What::Answer(resolved) => self.learn(*resolved, mark.at),
+            What::Hostname(sighting) => self.named(*sighting, told),
+            What::Named(_, flow) => drop(self.waiting.remove(&flow.key())),
+            What::Nameless(nameless) => self.nameless(mark, *nameless, told),
+            What::Certificate(certified) => self.certified(mark, *certified, told),
+            other => debug_assert!(!other.is_for_the_correlator(), "{other:?}"),
+        }
+    }
+
+    /// Adds the names of connections that have waited long enough by `now`.
+    pub fn settle(&mut self, now: Timestamp, told: &mut Vec<Sighting>) {
+        while let Some((mark, key)) = self.order.front() {
+            let early = self.order.len() > Self::MOST_WAITING;
+            if !early && now.since(mark.at) <= Self::PATIENCE {
+                return;
+            }
+            if self.waiting.get(key).is_some_and(|waiting| waiting.mark == *mark)
+                && let Some(waiting) = self.waiting.remove(key)
+            {
+                self.settled_early += u64::from(early);
+                told.extend(waiting.by_answer(Vec::new()));
+            }
+            self.order.pop_front();
+        }
+    }
+
+    /// Adds the names of all connections that still wait.
+    pub fn finish(&mut self, told: &mut Vec<Sighting>) {
+        self.settle(Timestamp::from_nanos(i64::MAX), told);
+        while let Some((_, key)) = self.order.pop_front() {
+            told.extend(self.waiting.remove(&key).and_then(|waiting| waiting.by_answer(Vec::new())));
+        }
+    }
+
+    /// How many connections got their name before their time, because [`Self::MOST_WAITING`] was reached.
+    pub const fn settled_early(&self) -> u64 {
+        self.settled_early
+    }
+
+    /// How many answers of DNS were given up because a limit was reached.
+    pub const fn answers_given_up(&self) -> u64 {
+        self.answers.given_up()
+    }
+
+    fn learn(&mut self, resolved: Resolved, at: Timestamp) {
+        let Resolved { client, asked, answered, service } = resolved;
+        if service {
+            self.answers.learn_service(client, &asked.name, !answered.ech.is_empty());
+        }
+        for (config_id, public_name) in &answered.ech {
+            self.answers.learn_ech(client, &asked, *config_id, public_name, at);
+        }
+        if !answered.addresses.is_empty() {
+            self.answers.learn(client, &asked, &answered.addresses, answered.ttl, at);
+        }
+    }
+
+    /// A name that stood on the wire: what DNS says otherwise, and what the hello hides.
+    fn named(&mut self, mut sighting: Sighting, told: &mut Vec<Sighting>) {
+        let observation = &mut sighting.observation;
+        let Flow { src, dst, .. } = observation.flow;
+        if matches!(observation.seen_in, SeenIn::DnsQuery | SeenIn::DnsResponse) {
+            told.push(sighting);
+            return;
+        }
+        if !self.waiting.is_empty() {
+            self.waiting.remove(&observation.flow.key());
+        }
+        let mut hidden = None;
+        if let Detail::Hello(hello) = &mut observation.detail
+            && let Some(offer) = hello.ech()
+        {
+            let (name, at) = (&observation.hostname, observation.at);
+            hidden = self.answers.hidden(src.ip, dst.ip, offer.config_id, name, at);
+            hello.set_ech(match (&hidden, self.answers.has_ech(src.ip, name)) {
+                (Some(_), _) => EchKind::Encrypted,
+                (None, Some(false)) => EchKind::Grease,
+                (None, _) => EchKind::Unknown,
+            });
+        }
+        if hidden.is_none() && observation.seen_in.is_connection() {
+            let others = self.answers.others(src.ip, dst.ip, &observation.hostname, observation.at);
+            let others = others.into_iter().map(|asked| (SeenIn::DnsAnswer, asked.name.clone()));
+            observation.disagrees_with.extend(others);
+        }
+        let inner = hidden.map(|candidates| {
+            let hello = observation.detail.hello().cloned();
+            let outer = Some(observation.hostname.clone());
+            let Observation { at, source, frame, flow, .. } = *observation;
+            let mut inner = by_answer(Mark { source, frame, at }, flow, hello, outer, candidates);
+            inner.observation.path.clone_from(&observation.path);
+            inner
+        });
+        told.push(sighting);
+        told.extend(inner);
+    }
+
+    fn nameless(&mut self, mark: Mark, nameless: Nameless, told: &mut Vec<Sighting>) {
+        let Nameless { mut flow, instead, hello, path } = nameless;
+        if let Instead::Outer(outer) = instead {
+            let Some(mut hello) = hello.filter(|_| self.answers.know_ech()) else { return };
+            let hidden = hello.ech().and_then(|offer| {
+                self.answers.hidden(flow.src.ip, flow.dst.ip, offer.config_id, &outer, mark.at)
+            });
+            if let Some(candidates) = hidden {
+                hello.set_ech(EchKind::Encrypted);
+                let mut inner = by_answer(mark, flow, Some(hello), Some(outer), candidates);
+                inner.observation.path = path;
+                told.push(inner);
+            }
+            return;
+        }
+        let asked = |flow: &Flow| self.answers.of(flow.src.ip, flow.dst.ip, mark.at);
+        let mut candidates = asked(&flow);
+        if candidates.is_none() && flow.protocol == Protocol::UDP && instead == Instead::Bytes {
+            // The first datagram that was seen may be the server's.
+            candidates = asked(&flow.reversed());
+            flow = if candidates.is_some() { flow.reversed() } else { flow };
+        }
+        let certificate_may_come = flow.protocol == Protocol::TCP && hello.is_some();
+        if candidates.is_none() && !certificate_may_come {
+            return;
+        }
+        let key = flow.key();
+        if let std::collections::hash_map::Entry::Vacant(place) = self.waiting.entry(key) {
+            place.insert(Waiting { mark, flow, hello, candidates, path });
+            self.order.push_back((mark, key));
+        }
+    }
+
+    /// The names of a certificate, of a connection that waits for one.
+    fn certified(&mut self, mark: Mark, certified: Certified, told: &mut Vec<Sighting>) {
+        let Certified { flow, names, path } = certified;
+        let waiting = self.waiting.remove(&flow.key()).unwrap_or_else(|| {
+            let candidates = self.answers.of(flow.src.ip, flow.dst.ip, mark.at);
+            Waiting { mark, flow, hello: None, candidates, path }
+        });
+        told.extend(waiting.by_certificate(names));
+    }
+}
+
+impl Waiting {
+    fn by_answer(self, disagrees_with: Vec<(SeenIn, Hostname)>) -> Option<Sighting> {
+        let Self { mark, flow, hello, candidates, path } = self;
+        let mut sighting = by_answer(mark, flow, hello, None, candidates?);
+        sighting.observation.path = path;
+        sighting.observation.disagrees_with = disagrees_with;
+        Some(sighting)
+    }
+
+    /// The certificate stands above DNS, for it is the connection's own: of the names that it allows the one that the client asked for,
+    /// else all of its names. Where the two have nothing in common, the one of a listed service is told, and both disagree.
+    fn by_certificate(mut self, names: Vec<(Hostname, Option<Arc<Entry>>)>) -> Option<Sighting> {
+        let listed = names.iter().position(|(_, entry)| entry.is_some());
+        let mut disagrees_with = Vec::new();
+        if let Some(candidates) = &mut self.candidates {
+            let allowed = |asked: &Arc<Asked>| names.iter().any(|(name, _)| allows(name, &asked.name));
+            let common: Vec<Arc<Asked>> =
+                candidates.all.iter().filter(|asked| allowed(asked)).cloned().collect();
+            if let Some(last) = common.last() {
+                let best = common.iter().rev().find(|asked| asked.entry.is_some()).unwrap_or(last);
+                let all = common.iter().map(|asked| asked.name.clone()).collect();
+                let age = Some(self.mark.at.since(candidates.at));
+                let (name, entry) = (best.name.clone(), best.entry.clone());
+                return Some(self.sighting(SeenIn::TlsCertificate, name, entry, all, age, Vec::new()));
+            }
+            if candidates.best.entry.is_some() && listed.is_none() {
+                let others = names.into_iter().take(MOST_OTHERS);
+                let others = others.map(|(name, _)| (SeenIn::TlsCertificate, name)).collect();
+                return self.by_answer(others);
+            }
+            let others = candidates.all.iter().rev().take(MOST_OTHERS);
+            disagrees_with = others.map(|asked| (SeenIn::DnsAnswer, asked.name.clone())).collect();
+        }
+        let (name, entry) = names.get(listed.unwrap_or(0)).cloned()?;
+        let all = names.into_iter().map(|(name, _)| name).collect();
+        Some(self.sighting(SeenIn::TlsCertificate, name, entry, all, None, disagrees_with))
+    }
+
+    fn sighting(
+        self,
+        seen_in: SeenIn,
+        hostname: Hostname,
+        entry: Option<Arc<Entry>>,
+        candidates: Vec<Hostname>,
+        age: Option<i64>,
+        disagrees_with: Vec<(SeenIn, Hostname)>,
+    ) -> Sighting {
+        let Self { mark: Mark { source, frame, at }, flow, hello, path, .. } = self;
+        let detail = Detail::Derived(Box::new(Derived { age, candidates, outer: None, hello }));
+        let observation =
+            Observation { at, source, frame, flow, hostname, seen_in, detail, path, disagrees_with };
+        Sighting { observation, entry }
+    }
+}
+
+/// The most names that another disagrees with: enough to see what is going on.
+const MOST_OTHERS: usize = 4;
+
+/// A name by an answer of DNS.
+fn by_answer(
+    mark: Mark,
+    flow: Flow,
+    hello: Option<KeptHello>,
+    outer: Option<Hostname>,
+    candidates: Candidates,
+) -> Sighting {
+    let Mark { source, frame, at } = mark;
+    let Asked { name, entry } = &*candidates.best;
+    let detail = Detail::Derived(Box::new(Derived {
+        age: Some(at.since(candidates.at)),
+        candidates: candidates.all.iter().map(|asked| asked.name.clone()).collect(),
+        outer,
+        hello,
+    }));
+    let observation = Observation {
+        at,
+        source,
+        frame,
+        flow,
+        hostname: name.clone(),
+        seen_in: SeenIn::DnsAnswer,
+        detail,
+        path: None,
+        disagrees_with: Vec::new(),
+    };
+    Sighting { observation, entry: entry.clone() }
+}
+
+/// Whether a name in a certificate, which may have `*` for its first label, is for a host (RFC 9525 section 6.3).
+fn allows(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest == parent),
+        None => pattern == name,
+    }
+}
