@@ -23,9 +23,9 @@ use crate::worker::Worker;
 /// How often this thread looks around, at the least.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
 
-/// How long it takes until an interface that failed is tried again for the first time; each time after that twice as long, up to
-/// [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How long it takes until an interface that failed is tried again for the first time: threads read meanwhile what it still holds. Each
+/// time after that twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest time between two tries: who plugs a cable in again does not wait longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -36,7 +36,7 @@ pub struct Tap {
 pub enum Order {
     /// To handle what was captured before this time, and end.
     Stop(Timestamp),
-    /// To give up its handle on an interface: it has failed, here or on another thread.
+    /// To give up its handle on an interface, once what it holds is read: it has failed, here or on another thread.
     Close(usize),
     /// To read an interface with a new handle, which is so many from the first.
     Open(usize, u32, Box<Live>),
@@ -111,6 +111,8 @@ struct Reading {
     /// Nothing while the interface is down.
     handle: Option<Live>,
     generation: u32,
+    /// Since when the handle is known to have failed. What the kernel gathered before is still read.
+    failed: Option<Timestamp>,
     told: Told,
     /// No frame before this time comes any more.
     passed: Timestamp,
@@ -181,7 +183,8 @@ impl Tap {
                 break;
             }
             if frames == 0 {
-                Live::wait(running.interfaces.iter().filter_map(|interface| interface.handle.as_ref()));
+                let sound = running.interfaces.iter().filter(|interface| interface.failed.is_none());
+                Live::wait(sound.filter_map(|interface| interface.handle.as_ref()));
             }
         }
         running.end();
@@ -193,6 +196,7 @@ impl Reading {
         Self {
             handle,
             generation: 0,
+            failed: None,
             told: Told::default(),
             passed: Timestamp::default(),
             before: LiveCounts::default(),
@@ -209,6 +213,7 @@ impl Reading {
     fn replace(&mut self, handle: Option<Live>) {
         self.before = self.counts();
         self.handle = handle;
+        self.failed = None;
     }
 }
 
@@ -223,10 +228,8 @@ impl Running {
                 }
             }
             Order::Close(interface) => {
-                // What it still holds was captured before the interface failed.
-                while self.read(interface) > 0 {}
                 if let Some(reading) = self.interfaces.get_mut(interface) {
-                    reading.replace(None);
+                    reading.failed = reading.failed.or_else(|| Some(now()));
                 }
             }
         }
@@ -263,12 +266,18 @@ impl Running {
                     break;
                 }
                 Err(error) => {
-                    let generation = reading.generation;
-                    lost.push(Lost { interface, generation, why: error.to_string() });
-                    reading.replace(None);
+                    reading.passed = reading.passed.max(settled());
+                    if reading.failed.is_none() {
+                        reading.failed = Some(now());
+                        let generation = reading.generation;
+                        lost.push(Lost { interface, generation, why: error.to_string() });
+                    }
                     break;
                 }
             }
+        }
+        if read == 0 && reading.failed.is_some_and(|failed| failed < settled()) {
+            reading.replace(None);
         }
         read
     }
@@ -302,7 +311,8 @@ impl Running {
     /// Gives up handles of interfaces that were taken down.
     fn look_for_interfaces_down(&mut self) {
         for (interface, reading) in self.interfaces.iter_mut().enumerate() {
-            if reading.handle.as_ref().is_some_and(Live::is_down) {
+            if reading.failed.is_none() && reading.handle.as_ref().is_some_and(Live::is_down) {
+                reading.failed = Some(now());
                 let why = "the interface is down".to_owned();
                 self.lost.push(Lost { interface, generation: reading.generation, why });
             }
