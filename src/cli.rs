@@ -4,6 +4,7 @@
 //! of an option is its documentation: the manual page and the completions are made from it.
 
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -155,6 +156,9 @@ pub struct LiveArgs {
           default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     pub no_promiscuous: bool,
 
+    /// What a sensor has that runs for months.
+    #[command(flatten)]
+    pub sensor: SensorArgs,
     /// Which frames are looked at.
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -170,6 +174,26 @@ pub struct LiveArgs {
     /// What every use has.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// What a sensor has that runs for months.
+#[derive(Debug, Group)]
+pub struct SensorArgs {
+    /// Write the counters among the findings this often, in seconds; 0 for only when SIGUSR1 asks for them
+    #[arg(long, help_heading = "Running", value_name = "SECONDS", default_value = "0",
+          value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub stats: u32,
+
+    /// Answer /metrics (for Prometheus) and /healthz on this address
+    ///
+    /// A port alone is one of the loopback address: 9464 is 127.0.0.1:9464.
+    #[arg(long, help_heading = "Running", value_name = "ADDR", value_parser = metrics_address)]
+    pub metrics: Option<SocketAddr>,
+
+    /// Read lists again when their file changes, as SIGHUP does
+    #[arg(long, help_heading = "Lists", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
+    pub watch: bool,
 }
 
 /// `undertone bench`
@@ -397,6 +421,14 @@ impl ValueEnum for Level {
 /// The most threads: far beyond any machine on which more would help, and few enough to start.
 pub const MOST_THREADS: usize = 1024;
 
+fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse()
+        .map_err(|_| "an address with a port is needed, such as 127.0.0.1:9464, or a port alone".to_owned())
+}
+
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse::<usize>().ok().and_then(NonZeroUsize::new) {
         Some(count) if count.get() <= MOST_THREADS => Ok(count),
@@ -512,9 +544,14 @@ Examples:
   undertone live -i eth1 --filter 'not net 10.9.0.0/16' --config /etc/undertone.toml
       Without one network; everything else from a file.
 
+Signals:
+  SIGINT, SIGTERM  handle what was captured, write the summaries, and end
+  SIGHUP           read configuration and lists again; what is wrong changes nothing
+  SIGUSR1          write the counters among the findings
+
 Exit status:
   0  ended by a signal (SIGINT, SIGTERM), after everything seen was handled
-  1  could not: an interface cannot be opened or has gone, or findings not be delivered
+  1  could not: an interface cannot be opened, or findings not be delivered
   2  the command line, the configuration or a list cannot be used; nothing was captured
   3  with --fail-on LEVEL, when a finding reached it; 1 goes before 3";
 
@@ -632,6 +669,8 @@ mod tests {
             ("live -i ", "--interface"),
             ("live -i eth0 --snaplen 10", "--snaplen"),
             ("live -i eth0 --buffer 0", "--buffer"),
+            ("live -i eth0 --metrics here", "127.0.0.1:9464"),
+            ("live -i eth0 --stats 1h", "--stats"),
             ("replay a --threads 0", "from 1 to 1024"),
             ("replay a --threads many", "from 1 to 1024"),
             ("replay a --min-level grave", "informational, low, medium, high, critical"),

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,6 +66,12 @@ pub struct Live {
     pub filter: Option<String>,
     /// Threads that look at packets.
     pub threads: NonZeroUsize,
+    /// How often counters are written among the findings.
+    pub stats: Option<Duration>,
+    /// Where counters can be scraped.
+    pub metrics: Option<SocketAddr>,
+    /// Whether files are read again when they change.
+    pub watch: bool,
     /// Which hostnames are of interest.
     pub lists: Lists,
     /// What is written, where and how.
@@ -235,6 +242,9 @@ impl Config {
                     snaplen: args.snaplen,
                     buffer: args.buffer << 20,
                     promiscuous: !args.no_promiscuous,
+                    stats: (args.sensor.stats > 0).then(|| Duration::from_secs(args.sensor.stats.into())),
+                    metrics: args.sensor.metrics,
+                    watch: args.sensor.watch,
                     filter: args.filter.filter,
                     threads: threads(args.threads.threads),
                     lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),

@@ -67,6 +67,11 @@ impl Correlator {
         self.folder.tick(now, tell);
     }
 
+    /// Alerts stand for this many nanoseconds from now on.
+    pub const fn set_repeat_window(&mut self, repeat_window: i64) {
+        self.folder.set_repeat_window(repeat_window);
+    }
+
     /// Tells what is left: alerts that have not settled, then a summary of each group, in the order in which they were opened.
     pub fn finish(self, tell: &mut dyn FnMut(Record)) {
         self.folder.finish(tell);
@@ -111,7 +116,7 @@ mod tests {
                     summary.count,
                     summary.hostnames.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("+")
                 ),
-                Record::Hostname(_) => unreachable!("no hostname was given"),
+                Record::Hostname(_) | Record::Stats(_) => unreachable!("no hostname was given"),
             });
         };
         for (seconds, client, name, seen_in) in contacts {

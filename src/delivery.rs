@@ -12,7 +12,8 @@ use crate::inspect::{Detail, SeenIn};
 use crate::lists::Lists;
 use crate::rules::Level;
 use crate::sink::{
-    AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Source, Sources, Target,
+    AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Source, Sources, Stats,
+    Target,
 };
 use crate::stats::{Counts, Reason};
 use crate::watermark::{Input, Position, Watermark};
@@ -92,7 +93,7 @@ impl Delivery {
             Box::new(JsonLines::new(target.name, target.writer, Flush::WhenFull, sources.clone()))
                 as Box<dyn Sink>
         });
-        let repeat_window = i64::try_from(output.repeat_window.as_nanos()).unwrap_or(i64::MAX);
+        let repeat_window = nanoseconds(output.repeat_window);
         let mut order = Watermark::default();
         Ok(Self {
             wire: order.input(),
@@ -165,6 +166,33 @@ impl Delivery {
         if let Some(input) = self.threads.get(thread) {
             self.order.end(*input);
         }
+    }
+
+    /// Judges by another configuration from now on.
+    pub fn set(&mut self, output: &config::Output) {
+        self.outputs.findings.set_level(output.min_level);
+        self.correlator.set_repeat_window(nanoseconds(output.repeat_window));
+    }
+
+    /// Writes what the sensor has counted, among the findings.
+    pub fn stats(&mut self, stats: Stats) -> bool {
+        self.outputs.write(&Record::Stats(Box::new(stats)));
+        self.outputs.failure.is_none()
+    }
+
+    /// Adds to what the sensor has counted what is known here.
+    pub fn count(&self, stats: &mut Stats) {
+        let totals = &self.totals;
+        (stats.packets, stats.bytes, stats.last_packet) = (totals.frames, totals.wire_bytes, totals.last);
+        let names = SeenIn::ALL.iter().zip(totals.names);
+        stats.names = names.map(|(seen_in, count)| (seen_in.as_str().to_owned(), count)).collect();
+        let levels = Level::ALL.iter().zip(self.outputs.tally.levels);
+        stats.alerts = levels.map(|(level, count)| (level.as_str().to_owned(), count)).collect();
+        stats.limits = [
+            ("summarised_early".to_owned(), self.correlator.closed_early()),
+            ("judged_early".to_owned(), self.late),
+        ]
+        .into();
     }
 
     /// Takes what no input can change any more. Says whether outputs still take records.
@@ -295,6 +323,10 @@ impl Delivery {
     }
 }
 
+fn nanoseconds(time: std::time::Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
 /// Where a moment of a live capture stands in the order.
 fn moment(at: Timestamp) -> Position {
     Position { file: 0, place: u64::try_from(at.as_nanos()).unwrap_or(0) }
@@ -361,18 +393,24 @@ impl Tally {
 ///
 /// Gives how many problems there were.
 pub fn lists(wanted: &config::Lists, say: bool) -> (Lists, usize) {
+    let mut problems = 0;
+    let lists = build_lists(wanted, &mut |problem| {
+        problems += 1;
+        if say {
+            eprintln!("undertone: {problem}");
+        }
+    });
+    (lists, problems)
+}
+
+/// Builds the lists that a use asks for, and tells what is wrong with them.
+pub fn build_lists(wanted: &config::Lists, tell: &mut dyn FnMut(String)) -> Lists {
     let mut builder =
         if wanted.builtin { crate::lists::Builder::with_builtin() } else { crate::lists::Builder::new() };
-    let mut problems = 0;
     for file in &wanted.files {
-        for problem in builder.add(&file.name, &file.bytes) {
-            problems += 1;
-            if say {
-                eprintln!("undertone: {problem}");
-            }
-        }
+        builder.add(&file.name, &file.bytes).iter().for_each(|problem| tell(problem.to_string()));
     }
-    (builder.build(), problems)
+    builder.build()
 }
 
 /// Shows the closing summary and what went wrong, and gives the exit status.

@@ -88,6 +88,11 @@ impl Folder {
         }
     }
 
+    /// Alerts stand for this many nanoseconds from now on.
+    pub const fn set_repeat_window(&mut self, repeat_window: i64) {
+        self.folding.repeat_window = repeat_window;
+    }
+
     /// Takes the next finding.
     pub fn finding(&mut self, mut finding: Finding, tell: &mut dyn FnMut(Record)) {
         let at = finding.contact.observation.at;

@@ -107,6 +107,8 @@ pub mod delivery;
 pub mod runtime;
 
 pub mod gauges;
+pub mod metrics;
+pub mod reload;
 pub mod tap;
 
 pub mod mix;

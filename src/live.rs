@@ -4,7 +4,7 @@
 //! else: interfaces that go away and come back, signals, counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -14,9 +14,12 @@ use crate::capture::{Filter, Live, LiveError, LiveOptions};
 use crate::config::{self, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
-use crate::gauges::Gauges;
-use crate::runtime::{now, spawn, stop_on_signals};
-use crate::sink::{Printable, Progress, Source, span};
+use crate::gauges::{Gauges, Loss};
+use crate::lists::Lists;
+use crate::metrics::Board;
+use crate::reload::{self, Reloaded, Watched};
+use crate::runtime::{Signals, now, spawn};
+use crate::sink::{Printable, Progress, Source, Stats, span};
 use crate::tap::{BATCHES, Batch, Order, Tap};
 use crate::worker::Worker;
 
@@ -29,6 +32,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest time between two tries: who plugs a cable in again does not wait longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often counters are put where they can be scraped, loss is looked for, and files for changes.
+const MINUTE_HAND: Duration = Duration::from_secs(1);
+
+/// The time over which loss is measured: a burst is not a loss of every second.
+const LOSS_SPAN: Duration = Duration::from_secs(10);
 
 /// Captures until a signal comes. Gives the exit status.
 ///
@@ -52,7 +61,9 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let bar = Progress::new(None, false);
     let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::live())?;
     delivery.split(config.threads.get());
-    let stop = stop_on_signals()?;
+    let signals = Signals::install()?;
+    let board = Board::default();
+    let metrics = config.metrics.map(|address| board.serve(address)).transpose()?;
 
     let (give, batches) = bounded(BATCHES * config.threads.get());
     let mut threads = Vec::new();
@@ -66,11 +77,31 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     drop(give);
     if speak {
         let names = config.interfaces.join(", ");
-        eprintln!("undertone: capturing on {names}; Ctrl-C ends it");
+        let scraped =
+            metrics.map(|address| format!("; counters at http://{address}/metrics")).unwrap_or_default();
+        eprintln!("undertone: capturing on {names}{scraped}; Ctrl-C ends it");
     }
 
-    let mut desk = Desk { delivery, interfaces, speak, stopping: false, running: threads.len() };
-    desk.work(&batches, &stop);
+    let mut desk = Desk {
+        config,
+        delivery,
+        interfaces,
+        lists,
+        watched: Watched::of(config),
+        board,
+        began,
+        stats: config.stats,
+        written: began,
+        measured: (began, Loss::default()),
+        reloads: 0,
+        refused: 0,
+        reading: None,
+        speak,
+        stopping: false,
+        running: threads.len(),
+    };
+    desk.work(&batches, &signals);
+    desk.measure();
     let Desk { delivery, interfaces, running, .. } = desk;
     // A thread that panicked has told nothing of its end.
     let fallen = threads.into_iter().map(|thread| thread.join()).filter(Result::is_err).count();
@@ -87,8 +118,23 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
 
 /// What the thread of the Correlator has before it.
 struct Desk<'c> {
+    config: &'c config::Live,
     delivery: Delivery,
     interfaces: Interfaces<'c>,
+    lists: Arc<ArcSwap<Lists>>,
+    /// The files of the lists, as they were read.
+    watched: Watched,
+    board: Board,
+    began: Instant,
+    /// How often counters are written among the findings, and when that was done last.
+    stats: Option<Duration>,
+    written: Instant,
+    /// When loss was measured last, and what it was.
+    measured: (Instant, Loss),
+    reloads: u64,
+    refused: u64,
+    /// Where it is told what was read again, while that goes on.
+    reading: Option<Receiver<Result<Reloaded, Vec<String>>>>,
     speak: bool,
     /// Whether the threads were told to end.
     stopping: bool,
@@ -98,8 +144,9 @@ struct Desk<'c> {
 
 impl Desk<'_> {
     /// Takes what the threads tell until all have ended.
-    fn work(&mut self, batches: &Receiver<Batch>, stop: &Arc<AtomicBool>) {
+    fn work(&mut self, batches: &Receiver<Batch>, signals: &Signals) {
         let mut looked = Instant::now();
+        let mut minded = looked;
         while self.running > 0 {
             let delivered = match batches.recv_timeout(LOOK_AROUND) {
                 Ok(batch) => self.take(batch),
@@ -111,12 +158,112 @@ impl Desk<'_> {
             }
             looked = Instant::now();
             let delivered = delivered && self.delivery.tick();
-            if !self.stopping && (stop.load(Ordering::Relaxed) || !delivered) {
+            if signals.stats.swap(false, Ordering::Relaxed) {
+                self.write_stats();
+            }
+            if self.reading.is_none() && signals.reload.swap(false, Ordering::Relaxed) {
+                self.reload();
+            }
+            if let Some(read) = self.reading.as_ref().and_then(|reading| reading.try_recv().ok()) {
+                self.reading = None;
+                self.reloaded(read);
+            }
+            if minded.elapsed() >= MINUTE_HAND {
+                minded = Instant::now();
+                self.mind();
+            }
+            if !self.stopping && (signals.stop.load(Ordering::Relaxed) || !delivered) {
                 self.stopping = true;
                 self.interfaces.tell(|| Order::Stop(now()));
             }
             if !self.stopping {
                 self.interfaces.reopen(self.speak);
+            }
+        }
+    }
+
+    /// What is done every second.
+    fn mind(&mut self) {
+        self.board.write(self.count().prometheus());
+        if self.stats.is_some_and(|period| self.written.elapsed() >= period) {
+            self.written = Instant::now();
+            self.write_stats();
+        }
+        if self.measured.0.elapsed() >= LOSS_SPAN {
+            self.measure();
+        }
+        if self.config.watch && self.reading.is_none() && Watched::of(self.config) != self.watched {
+            self.reload();
+        }
+    }
+
+    /// Tells loudly of loss since it was looked for the last time.
+    fn measure(&mut self) {
+        let loss = self.interfaces.gauges.loss();
+        let (since, before) = std::mem::replace(&mut self.measured, (Instant::now(), loss));
+        if let Some(words) = loss.since(before) {
+            eprintln!(
+                "undertone: WARNING: lost in the last {}: {words}; see --threads, --buffer and --filter",
+                span(since.elapsed())
+            );
+        }
+    }
+
+    /// All counters, at this moment.
+    fn count(&self) -> Stats {
+        let mut stats = Stats {
+            at: now(),
+            uptime: self.began.elapsed().as_secs(),
+            reloads: self.reloads,
+            reloads_refused: self.refused,
+            ..Stats::default()
+        };
+        self.delivery.count(&mut stats);
+        self.interfaces.gauges.stats(&mut stats);
+        stats
+    }
+
+    fn write_stats(&mut self) {
+        let stats = self.count();
+        // A failure is noticed by whoever writes next.
+        self.delivery.stats(stats);
+    }
+
+    /// Begins to read configuration and lists again, beside the work.
+    fn reload(&mut self) {
+        // Before they are read: what is written meanwhile is seen the next time.
+        self.watched = Watched::of(self.config);
+        let (give, reading) = bounded(1);
+        match spawn("reload".to_owned(), move || drop(give.send(reload::read()))) {
+            Ok(_) => self.reading = Some(reading),
+            Err(error) => self.reloaded(Err(vec![error.to_string()])),
+        }
+    }
+
+    /// Goes by what was read again if nothing is wrong with it.
+    fn reloaded(&mut self, read: Result<Reloaded, Vec<String>>) {
+        match read {
+            Ok(Reloaded { config, lists }) => {
+                let (before, after) = (self.lists.load().len(), lists.len());
+                self.lists.store(Arc::new(lists));
+                self.delivery.set(&config.output);
+                self.stats = config.stats;
+                self.reloads += 1;
+                if self.speak {
+                    eprintln!("undertone: read again: lists of {after} suffixes ({before} before)");
+                    for option in reload::fixed(self.config, &config) {
+                        eprintln!("undertone: {option} has changed; that takes effect at the next start");
+                    }
+                }
+            }
+            Err(problems) => {
+                self.refused += 1;
+                for problem in problems {
+                    eprintln!("undertone: {}", Printable(&problem));
+                }
+                eprintln!(
+                    "undertone: not read again, for what is said above; what was read before still holds"
+                );
             }
         }
     }

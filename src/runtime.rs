@@ -330,6 +330,30 @@ fn give_back(free: &Sender<Vec<u8>>, buffer: Vec<u8>) {
     drop(free.send(buffer));
 }
 
+/// Flags that signals set. Whoever sees one of the last two takes it down.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    /// SIGINT, SIGTERM: the process is to end.
+    pub stop: Arc<AtomicBool>,
+    /// SIGHUP: what was read from files is to be read again.
+    pub reload: Arc<AtomicBool>,
+    /// SIGUSR1: the counters are to be told.
+    pub stats: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Installs the handlers.
+    ///
+    /// # Errors
+    /// When the system refuses to.
+    pub fn install() -> io::Result<Self> {
+        let signals = Self { stop: stop_on_signals()?, ..Self::default() };
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, signals.reload.clone())?;
+        signal_hook::flag::register(signal_hook::consts::SIGUSR1, signals.stats.clone())?;
+        Ok(signals)
+    }
+}
+
 /// A flag that becomes true when a signal asks the process to end (SIGINT, SIGTERM); a second signal ends it at once.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 //!
 //! Counts of chunks merge by addition, so totals do not depend on where chunks were cut or on who read them.
 
+use std::collections::BTreeMap;
+
 use crate::capture::{Frame, Timestamp};
 use crate::decode::{Layer, Refusal};
 use crate::flow::defrag;
@@ -65,6 +67,22 @@ impl Counts {
         {
             *count += 1;
         }
+    }
+
+    /// Frames that contradict a specification, by layer.
+    pub fn malformed(&self) -> BTreeMap<String, u64> {
+        let mut layers = BTreeMap::new();
+        for tally in self.refused.tallies() {
+            if let Reason::Malformed(layer) | Reason::TooDeep(layer) = tally.reason {
+                *layers.entry(layer.to_string()).or_default() += tally.frames;
+            }
+        }
+        for (layer, count) in [("dns", self.dns_malformed), ("tls", self.no_hostname)] {
+            if count > 0 {
+                *layers.entry(layer.to_owned()).or_default() += count;
+            }
+        }
+        layers
     }
 
     /// Counts the last frame as one that gave no packet.

@@ -40,7 +40,12 @@ const PLUMBING: &[(&str, &[&str])] = &[
     ("check", &["config", "delivery"]),
     ("tap", &["runtime", "seen", "worker"]),
     ("gauges", &["stats", "tap"]),
-    ("live", &["config", "correlator", "delivery", "gauges", "runtime", "tap", "worker"]),
+    ("metrics", &["runtime"]),
+    ("reload", &["config", "delivery"]),
+    (
+        "live",
+        &["config", "correlator", "delivery", "gauges", "metrics", "reload", "runtime", "tap", "worker"],
+    ),
     ("replay", &["config", "correlator", "delivery", "merge", "runtime", "worker"]),
     ("lib", &[]),
     ("main", &["bench", "check", "cli", "config", "live", "replay"]),

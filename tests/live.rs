@@ -1,18 +1,17 @@
 //! A live sensor finds what a replay finds: captures are played into a cable at whose other end it listens.
 //!
-//! All of it happens in a network namespace without a name, which ends with the last process in it. That needs `ip` and
-//! `unshare`, and root or user namespaces; without them nothing is run, and that is said, or is a failure where `UNDERTONE_CI` is set.
+//! All of it happens in a network namespace (`common/cable.rs`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 mod common;
 
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use common::binary::{Ran, command, dataset, signal, text, undertone, wait};
+use common::binary::{Ran, dataset, text, undertone};
+use common::cable::{PLAYER, SENSOR, Sensor, in_namespace, ip, play, plug_in};
 use serde_json::Value;
 
 /// Captures on Ethernet: what clients send, hellos in pieces and out of order, other protocols, tags that a driver takes off, nothing to
@@ -31,31 +30,8 @@ const PLAYED: [&str; 11] = [
     "lookalikes",
 ];
 
-/// The ends of the cable.
-const SENSOR: &str = "ut-sensor";
-const PLAYER: &str = "ut-player";
-
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    if args.get(1).is_some_and(|arg| arg == "inside") {
-        inside();
-        return ExitCode::SUCCESS;
-    }
-    let myself = std::env::current_exe().unwrap();
-    for user in [&["--net"][..], &["--net", "--user", "--map-root-user"]] {
-        let mut unshare = Command::new("unshare");
-        unshare.args(user).args(["--pid", "--fork", "--kill-child", "--"]);
-        let possible = Command::new(unshare.get_program())
-            .args(unshare.get_args())
-            .args(["ip", "link", "add", SENSOR, "type", "veth", "peer", "name", PLAYER])
-            .output();
-        if possible.is_ok_and(|output| output.status.success()) {
-            let status = unshare.arg(myself).arg("inside").status().unwrap();
-            return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-        }
-    }
-    println!("live: NOT RUN, for no network namespace can be made (needs unshare and ip, and root)");
-    if std::env::var_os("UNDERTONE_CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    in_namespace("live", inside)
 }
 
 /// Runs in the namespace.
@@ -137,76 +113,6 @@ fn an_interface_that_goes_away_and_comes_back() {
         let live = sensor.stop("INT").ended(0).says(&["Telegram"]);
         let alerts: BTreeSet<String> = live.alerts().into_iter().collect();
         assert!(alerts.contains("api.telegram.org") && alerts.contains("paste.ee"), "{live:#?}");
-    }
-}
-
-/// A cable with nothing on it: no address, hence nobody who speaks of himself.
-fn plug_in() {
-    ip(&["link", "add", SENSOR, "type", "veth", "peer", "name", PLAYER]);
-    for end in [SENSOR, PLAYER] {
-        ip(&["link", "set", end, "addrgenmode", "none", "mtu", "9000", "up"]);
-    }
-}
-
-fn ip(args: &[&str]) {
-    assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
-}
-
-/// Sends the frames of a capture into the cable, in order. Says how many.
-fn play(path: &str) -> u64 {
-    let mut cable = pcap::Capture::from_device(PLAYER).unwrap().open().unwrap();
-    let mut capture = pcap::Capture::from_file(path).unwrap();
-    let mut frames = 0;
-    while let Ok(frame) = capture.next_packet() {
-        cable.sendpacket(frame.data).unwrap();
-        frames += 1;
-    }
-    frames
-}
-
-/// A sensor at its end of the cable.
-struct Sensor {
-    child: Child,
-    /// What it has said so far.
-    said: String,
-}
-
-impl Sensor {
-    /// Starts it, and waits until it listens.
-    fn start(options: &[&str]) -> Self {
-        let child = command(&[&["live", "-i", SENSOR], options].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut sensor = Self { child, said: String::new() };
-        sensor.hears("capturing on ut-sensor");
-        sensor
-    }
-
-    /// Waits until it says something. Gives the line.
-    fn hears(&mut self, text: &str) -> String {
-        // Byte by byte, for what follows the line belongs to whoever waits for its end.
-        let err = self.child.stderr.as_mut().unwrap();
-        loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\n") {
-                let mut byte = [0];
-                assert_eq!(err.read(&mut byte).unwrap(), 1, "{text:?} is not said: {}", self.said);
-                line.extend(byte);
-            }
-            let line = String::from_utf8(line).unwrap();
-            self.said += &line;
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    /// Sends it a signal, and gives what it found.
-    fn stop(self, name: &str) -> Ran {
-        signal(&self.child, name);
-        wait(self.child, Duration::from_secs(20))
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Effects, Style};
 
 use super::report::count;
-use super::{Printable, Record, Sink, words};
+use super::{Printable, Record, Sink, Stats, words};
 use crate::capture::Timestamp;
 use crate::inspect::{Observation, SeenIn};
 use crate::originator::{Tag, WireClass};
@@ -82,6 +82,18 @@ impl<W: Write> Human<W> {
         Ok(line)
     }
 
+    fn stats(&self, stats: &Stats) -> Result<String, fmt::Error> {
+        let dropped: u64 = stats.taps.iter().map(|tap| tap.dropped).sum();
+        let mut line = format!("{} packets, {} dropped", count(stats.packets), count(dropped));
+        for (level, alerts) in stats.alerts.iter().filter(|(_, alerts)| **alerts > 0) {
+            write!(line, ", {} {level}", count(*alerts))?;
+        }
+        let mut text = String::new();
+        write!(text, "{}  ", self.paint(DIM, clock(stats.at)))?;
+        writeln!(text, "{}", self.paint(DIM, line))?;
+        Ok(text)
+    }
+
     fn table(&self) -> Result<String, fmt::Error> {
         const HEADS: [&str; 5] = ["level", "client", "service", "contacts", "first – last"];
         const RIGHT: usize = 3;
@@ -131,6 +143,7 @@ impl<W: Write> Sink for Human<W> {
         match record {
             Record::Alert(alert) => self.deliver(self.alert(alert)),
             Record::Hostname(observation) => self.deliver(self.hostname(observation)),
+            Record::Stats(stats) => self.deliver(self.stats(stats)),
             Record::Summary(summary) => {
                 self.rows.push(Row::from(summary));
                 if self.rows.len() >= MOST_ROWS { self.flush() } else { Ok(()) }

@@ -19,6 +19,11 @@ impl<S: Sink> AtLeast<S> {
         Self { inner, level, withheld: 0 }
     }
 
+    /// Passes findings of this level or a higher one on from now on.
+    pub const fn set_level(&mut self, level: Level) {
+        self.level = level;
+    }
+
     /// Alerts that were not passed on (updates and summaries of them are not counted again).
     pub const fn withheld(&self) -> u64 {
         self.withheld

@@ -12,6 +12,7 @@ mod jsonl;
 mod level;
 mod progress;
 mod report;
+mod statistics;
 mod target;
 mod words;
 
@@ -26,6 +27,7 @@ pub use jsonl::{Flush, JsonLines};
 pub use level::AtLeast;
 pub use progress::{Above, Progress};
 pub use report::{Closing, count, scaled, span};
+pub use statistics::{InterfaceStats, OutputStats, Stats, TapStats, ThreadStats};
 pub use target::Target;
 
 /// Where records go.
@@ -63,6 +65,8 @@ pub enum Record {
     Summary(Summary),
     /// A hostname that was seen, listed or not.
     Hostname(Observation),
+    /// What a sensor has counted.
+    Stats(Box<Stats>),
 }
 
 impl Record {
@@ -71,7 +75,7 @@ impl Record {
         match self {
             Self::Alert(alert) => Some(&alert.finding),
             Self::Summary(summary) => Some(&summary.finding),
-            Self::Hostname(_) => None,
+            Self::Hostname(_) | Self::Stats(_) => None,
         }
     }
 

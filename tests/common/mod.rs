@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test is a crate of its own, and uses a part of it")]
 
 pub mod binary;
+pub mod cable;
 pub mod packets;
 
 use std::path::{Path, PathBuf};

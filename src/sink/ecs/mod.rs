@@ -5,6 +5,7 @@
 //! record, and a field that is not known is left out.
 
 mod fields;
+mod stats;
 
 use std::io::{self, Write};
 
@@ -32,6 +33,7 @@ pub fn write(record: &Record, sources: &Sources, to: impl Write) -> io::Result<(
         Record::Alert(alert) => serde_json::to_writer(to, &Document::alert(alert, sources)),
         Record::Summary(summary) => serde_json::to_writer(to, &Document::summary(summary, sources)),
         Record::Hostname(observation) => serde_json::to_writer(to, &Document::hostname(observation, sources)),
+        Record::Stats(stats) => serde_json::to_writer(to, &stats::document(stats)),
     };
     result.map_err(io::Error::from)
 }
