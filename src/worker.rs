@@ -77,10 +77,15 @@ impl Told {
         (self.events.len(), asked)
     }
 
-    /// Whether anything was told since that a copy of the packet would double. An answer of DNS is the same if it comes twice.
+    /// Whether anything was told since that a copy of the packet would double. An answer of DNS is the same if it comes twice, and that there
+    /// is a conversation is told once.
     fn tells_since(&self, before: (usize, u64)) -> bool {
         self.so_far().1 != before.1
-            || self.events.iter().skip(before.0).any(|(_, event)| !matches!(event.what, What::Answer(_)))
+            || self
+                .events
+                .iter()
+                .skip(before.0)
+                .any(|(_, event)| !matches!(event.what, What::Answer(_)) && event.what.datagrams().is_none())
     }
 
     /// Remembers that a packet told something since so much was told.
