@@ -327,7 +327,7 @@ impl Running {
                 && (all || !reading.told.is_quiet() || reading.told.frames() >= QUIET)
             {
                 let told = std::mem::take(&mut reading.told);
-                let finished = self.worker.hand_over(&mut self.open, source as u32, told);
+                let finished = self.worker.hand_over(&mut self.open, source as u32, told, None);
                 self.hold(finished);
             }
         }

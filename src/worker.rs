@@ -24,9 +24,10 @@ use crate::datagrams::{self, Datagrams};
 use crate::decode::{self, Datagram, Fragment, Layer, Packet, Path, Segment, TcpFlags, Transport};
 use crate::flow::copies::{Copies, Identity, Numbering};
 use crate::flow::defrag::{self, Defrag, FragmentKey, Reassembly};
-use crate::flow::{Endpoint, Flow, Protocol};
+use crate::flow::{self, Conversation, Endpoint, Flow, Ledger, Protocol};
+use crate::hostname::Hostname;
 use crate::inspect::stream::Said;
-use crate::inspect::{dns, quic};
+use crate::inspect::{SeenIn, dns, quic};
 use crate::lists::Lists;
 use crate::names::Names;
 use crate::seen::{Mark, Seen, boxed};
@@ -118,7 +119,12 @@ pub struct Open {
     /// The packets that told something lately.
     copies: Copies,
     evicted: u64,
+    /// Every conversation, where they are asked for.
+    ledger: Ledger<Named>,
 }
+
+/// A name of a conversation, and where it was seen.
+pub type Named = (Hostname, SeenIn);
 
 impl Open {
     /// How many conversations were given up because a limit was reached.
@@ -142,6 +148,10 @@ pub struct Finished {
     pub events: Vec<Event>,
     /// What was counted.
     pub counts: Counts,
+    /// Conversations that are over, where they are asked for: at the end of the capture all that are left.
+    pub conversations: Vec<Conversation<Named>>,
+    /// How many of them had to be told before their end.
+    pub cut: u64,
 }
 
 /// Turns frames into events. Each thread has its own.
@@ -149,6 +159,8 @@ pub struct Finished {
 pub struct Worker {
     judge: Judge,
     filter: Option<Filter>,
+    /// Whether every conversation is told.
+    conversations: bool,
 }
 
 /// Reads packets: what is kept for it from one to the next is memory only.
@@ -165,7 +177,14 @@ impl Worker {
     pub fn new(lists: Arc<Lists>, every_hostname: bool, filter: Option<Filter>) -> Self {
         let names = Names::new(lists, every_hostname);
         let numbering = Numbering::of_this_process();
-        Self { judge: Judge { names, quic: quic::Scratch::new(), numbering }, filter }
+        Self { judge: Judge { names, quic: quic::Scratch::new(), numbering }, filter, conversations: false }
+    }
+
+    /// Tells every conversation of TCP, and of UDP but for DNS, with what passed each way. Fragments count for none.
+    #[must_use]
+    pub const fn with_conversations(mut self, wanted: bool) -> Self {
+        self.conversations = wanted;
+        self
     }
 
     /// Looks for the names of other lists from now on.
@@ -208,7 +227,9 @@ impl Worker {
         }
         self.judge.absorb(open, later, frames, &again, &mut told.events);
         tellers::drop_copies(&mut open.copies, told.tellers, &mut told.events, &mut counts);
-        finished(source, frames, told.events, counts)
+        let mut finished = finished(source, frames, told.events, counts);
+        self.conversations(open, &mut finished);
+        finished
     }
 
     /// Tells what conversations say that are still open at the end of a capture, and how many were given up before because a
@@ -224,14 +245,40 @@ impl Worker {
             .finish(quic, &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
         let counts = Counts { unfinished: open.fragments.unfinished() as u64, ..Counts::default() };
-        (finished(source, 0, events, counts), evicted)
+        let mut finished = finished(source, 0, events, counts);
+        let mut ledger = open.ledger;
+        name(&mut ledger, &finished.events);
+        finished.conversations = ledger.finish();
+        (finished, evicted)
     }
 
-    /// Puts what [`frame`](Self::frame) told into the form in which a chunk tells it.
-    pub fn hand_over(&self, open: &mut Open, source: u32, told: Told) -> Finished {
+    /// Puts what [`frame`](Self::frame) told into the form in which a chunk tells it; with the conversations that have been silent since
+    /// `silent_since`.
+    pub fn hand_over(
+        &self,
+        open: &mut Open,
+        source: u32,
+        told: Told,
+        silent_since: Option<Timestamp>,
+    ) -> Finished {
         let Told { mut events, tellers, mut counts, .. } = told;
         tellers::drop_copies(&mut open.copies, tellers, &mut events, &mut counts);
-        finished(source, 0, events, counts)
+        let mut finished = finished(source, 0, events, counts);
+        self.conversations(open, &mut finished);
+        if let Some(since) = silent_since.filter(|_| self.conversations) {
+            finished.conversations.extend(open.ledger.take_over(since));
+        }
+        finished
+    }
+
+    /// Names conversations, and tells those for which there is no room any more.
+    fn conversations(&self, open: &mut Open, finished: &mut Finished) {
+        if self.conversations {
+            name(&mut open.ledger, &finished.events);
+            let cut = open.ledger.cut();
+            finished.conversations = open.ledger.take_excess();
+            finished.cut = open.ledger.cut() - cut;
+        }
     }
 
     /// Reads the next frame of a conversation-keeping capture, as [`scan`](Self::scan) and [`resume`](Self::resume) together would.
@@ -246,7 +293,12 @@ impl Worker {
         }
         // Looked at where it was decoded: moved, it would be copied.
         match &decode::packet(frame.link, frame.bytes, frame.wire_len) {
-            Ok(packet) => self.judge.packet(open, packet, mark, 0, told),
+            Ok(packet) => {
+                if self.conversations {
+                    enter(&mut open.ledger, packet, mark, frame.wire_len);
+                }
+                self.judge.packet(open, packet, mark, 0, told)
+            }
             Err(refusal) => {
                 told.counts.refuse(*refusal);
                 None
@@ -427,7 +479,8 @@ impl Judge {
         again: &FxHashSet<u32>,
         events: &mut Vec<(u32, Event)>,
     ) {
-        let Open { mut fragments, tcp, udp, .. } = later;
+        let Open { mut fragments, tcp, udp, ledger, .. } = later;
+        open.ledger.absorb(ledger, frames);
         open.evicted += fragments.counters().evicted;
         for unfinished in fragments.take_all() {
             if !again.contains(&unfinished.key().tag()) {
@@ -552,7 +605,37 @@ fn finished(source: u32, frames: u64, events: Vec<(u32, Event)>, mut counts: Cou
         }
     }
     events.retain(|event| event.what.is_for_the_correlator());
-    Finished { source, events, counts }
+    Finished { source, events, counts, conversations: Vec::new(), cut: 0 }
+}
+
+/// Enters a packet into its conversation.
+fn enter(ledger: &mut Ledger<Named>, packet: &Packet<'_>, mark: Mark, bytes: u32) {
+    let Mark { source, frame, at } = mark;
+    let entry = match &packet.transport {
+        Transport::Tcp(segment) => {
+            let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
+            flow::Entry::tcp(flow, segment, at, source, frame, bytes)
+        }
+        Transport::Udp(datagram) if !dns::is_port(datagram.dst_port) && !dns::is_port(datagram.src_port) => {
+            let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
+            flow::Entry::udp(flow, at, source, frame, bytes)
+        }
+        _ => return,
+    };
+    ledger.packet(&entry);
+}
+
+/// Gives conversations the names that were seen in them.
+fn name(ledger: &mut Ledger<Named>, events: &[Event]) {
+    for event in events {
+        if let What::Hostname(sighting) = &event.what {
+            let observation = &sighting.observation;
+            if observation.seen_in != SeenIn::DnsQuery {
+                let name = (observation.hostname.clone(), observation.seen_in);
+                ledger.name(observation.flow, event.mark.source, event.mark.frame, name);
+            }
+        }
+    }
 }
 
 #[inline]

@@ -7,12 +7,14 @@ mod assembly;
 pub mod copies;
 pub mod defrag;
 mod key;
+mod ledger;
 mod once;
 mod recent;
 mod table;
 
 pub use assembly::{Assembly, Insertion};
 pub use key::{CommunityId, Endpoint, Flow, FlowKey, Protocol};
+pub use ledger::{Conversation, Entry, Ledger, Volume};
 pub use once::Once;
 pub use recent::Recent;
 pub use table::Table;
