@@ -117,6 +117,9 @@ pub struct ReplayArgs {
     /// Which frames are looked at.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Endpoint telemetry, which names the processes.
+    #[command(flatten)]
+    pub feeds: FeedArgs,
     /// Which hostnames are of interest.
     #[command(flatten)]
     pub lists: ListArgs,
@@ -271,6 +274,31 @@ pub struct FilterArgs {
     pub filter: Option<String>,
 }
 
+/// Endpoint telemetry, which names the processes.
+#[derive(Debug, Group)]
+pub struct FeedArgs {
+    /// Read endpoint telemetry from a file, to name the process behind each contact; repeat it for several
+    ///
+    /// Sysmon and the Security log of Windows, Sysmon for Linux, Elastic Defend, Auditbeat and Microsoft Defender; the format is
+    /// recognised by the content, and so is compression with gzip or zstd. - is standard input. The order of files and of
+    /// records does not matter, and their clocks need not be right: what they are off by is learned from connections.
+    #[arg(long, help_heading = "Telemetry", value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub feed: Vec<PathBuf>,
+
+    /// Say which addresses are whose: a file of lines with an address and a name
+    ///
+    /// Without it that is learned from the telemetry itself. What the file says goes before what was learned.
+    #[arg(long, help_heading = "Telemetry", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub hosts: Option<PathBuf>,
+
+    /// Memory for telemetry and for what waits for it, in MiB
+    ///
+    /// What does not fit is told in the closing summary, and the exit status is 1.
+    #[arg(long, help_heading = "Telemetry", value_name = "MIB", default_value = "1024",
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub feed_memory: u32,
+}
+
 /// How much of the machine is used.
 #[derive(Debug, Group)]
 pub struct ThreadArgs {
@@ -318,6 +346,13 @@ pub struct OutputArgs {
     /// Write every hostname that is seen to a file, as JSON lines; it is emptied first
     #[arg(long, help_heading = "Output", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub hostnames: Option<PathBuf>,
+
+    /// Write every conversation of TCP and UDP to a file, as JSON lines; it is emptied first
+    ///
+    /// Bytes and packets each way, beginning and end, the name where there was one, and with --feed the process. Conversations with DNS
+    /// servers are left out: their names are in --hostnames.
+    #[arg(long, help_heading = "Output", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub flows: Option<PathBuf>,
 
     /// Write only findings of this level or a higher one
     ///
@@ -520,6 +555,9 @@ Examples:
   undertone replay -o findings.jsonl --hostnames names.jsonl captures/
       Every capture below a directory; findings to one file, every hostname seen to another.
 
+  undertone replay --feed sysmon.evtx --feed security.jsonl.gz --flows flows.jsonl office.pcapng
+      The process behind each contact and each connection, from endpoint telemetry.
+
   zcat remote.pcap.gz | undertone replay --lists ours.txt --no-builtin-lists -
       Standard input, and only the services of our own list.
 
@@ -528,8 +566,9 @@ Examples:
 
 Exit status:
   0  ran to the end; a capture that is cut off is used up to the cut, with a warning
-  1  could not: a file is no capture or cannot be read (the others are), or findings could not
-     be delivered (a full disk, a reader that has gone); what was found until then was written
+  1  could not: a file is no capture or cannot be read (the others are), telemetry did not fit
+     into --feed-memory, or findings could not be delivered (a full disk, a reader that has
+     gone); what was found until then was written
   2  the command line, the configuration or a list cannot be used; nothing was read
   3  with --fail-on LEVEL, when a finding reached it; 1 goes before 3";
 

@@ -11,11 +11,12 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{Color, Command, CommonArgs, Format, Generate, ListArgs, OutputArgs, Shape};
+use crate::cli::{Color, Command, CommonArgs, FeedArgs, Format, Generate, ListArgs, OutputArgs, Shape};
 use crate::config_file;
 use crate::hostname::Hostname;
 use crate::rules::Level;
 use crate::sink::Printable;
+use crate::stated_hosts::{self, Stated};
 
 /// What to do, with everything that is needed to do it.
 #[derive(Debug)]
@@ -43,12 +44,25 @@ pub struct Replay {
     pub filter: Option<String>,
     /// Threads that look at packets.
     pub threads: NonZeroUsize,
+    /// Endpoint telemetry.
+    pub feeds: Feeds,
     /// Which hostnames are of interest.
     pub lists: Lists,
     /// What is written, where and how.
     pub output: Output,
     /// What people read.
     pub talk: Talk,
+}
+
+/// Endpoint telemetry.
+#[derive(Debug, Default)]
+pub struct Feeds {
+    /// Where it comes from, in the order given; `-`, at most once, is standard input.
+    pub paths: Vec<PathBuf>,
+    /// Which addresses are whose, as far as that was stated.
+    pub hosts: Vec<Stated>,
+    /// Bytes for it and for what waits for it.
+    pub memory: u64,
 }
 
 /// Capturing on interfaces.
@@ -148,6 +162,8 @@ pub struct Output {
     pub findings: Destination,
     /// Where every hostname goes, if anywhere.
     pub hostnames: Option<Destination>,
+    /// Where every conversation goes, if anywhere.
+    pub flows: Option<Destination>,
     /// Form of the records.
     pub format: Format,
     /// Whether findings are JSON lines on a terminal too.
@@ -207,6 +223,9 @@ pub enum Verbosity {
 /// The longest list that is read, in bytes: ten million names. It is held in memory while it is parsed.
 const MOST_LIST_BYTES: u64 = 256 << 20;
 
+/// The longest file of hosts that is read, in bytes: a quarter of a million lines.
+const MOST_HOSTS_BYTES: u64 = 16 << 20;
+
 impl Config {
     /// What the command line (with the program's name first) and the file that it names amount to.
     ///
@@ -220,13 +239,27 @@ impl Config {
         let mut problems = Vec::new();
         let config = match args.command {
             Some(Command::Replay(args)) => {
-                once("CAPTURE", "-", args.paths.iter().filter(|path| is_dash(path)).count(), &mut problems);
+                let dashes = |paths: &[PathBuf]| paths.iter().filter(|path| is_dash(path)).count();
+                once("CAPTURE", "-", dashes(&args.paths), &mut problems);
+                once("--feed", "-", dashes(&args.feeds.feed), &mut problems);
+                if dashes(&args.paths) > 0 && dashes(&args.feeds.feed) > 0 {
+                    problems.push(Problem::new(
+                        "--feed -",
+                        "standard input is the capture; give the telemetry as a file",
+                    ));
+                }
+                let inputs: Vec<PathBuf> = args.paths.iter().chain(&args.feeds.feed).cloned().collect();
                 Self::Replay(Replay {
                     separate: args.separate,
+                    feeds: feeds(args.feeds, &mut problems),
                     filter: args.filter.filter,
                     threads: threads(args.threads.threads),
-                    lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),
-                    output: output(args.output, &args.paths, &mut problems),
+                    lists: lists(
+                        args.lists,
+                        args.output.hostnames.is_some() || args.output.flows.is_some(),
+                        &mut problems,
+                    ),
+                    output: output(args.output, &inputs, &mut problems),
                     talk: talk(&args.common),
                     paths: args.paths,
                 })
@@ -402,39 +435,73 @@ fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
     Lists { builtin: !args.no_builtin_lists, files }
 }
 
+fn feeds(args: FeedArgs, problems: &mut Vec<Problem>) -> Feeds {
+    let mut hosts = Vec::new();
+    if let Some(path) = &args.hosts {
+        let name = path.display();
+        let place = format!("--hosts {name}");
+        match read_limited(path, MOST_HOSTS_BYTES).map(String::from_utf8) {
+            Err(error) => problems.push(Problem::new(place, error)),
+            Ok(Err(error)) => problems.push(Problem::new(place, format!("is no text: {error}"))),
+            Ok(Ok(text)) => {
+                let (stated, wrong) = stated_hosts::read(&text);
+                hosts = stated;
+                problems
+                    .extend(wrong.into_iter().map(|(line, why)| Problem::new(format!("{name}:{line}"), why)));
+            }
+        }
+    }
+    Feeds { paths: args.feed, hosts, memory: u64::from(args.feed_memory) << 20 }
+}
+
 fn output(args: OutputArgs, inputs: &[PathBuf], problems: &mut Vec<Problem>) -> Output {
     let destination =
         |path: PathBuf| if is_dash(&path) { Destination::Stdout } else { Destination::File(path) };
     let findings = args.output.map_or(Destination::Stdout, destination);
     let hostnames = args.hostnames.map(destination);
-    for (option, destination) in [("--output", Some(&findings)), ("--hostnames", hostnames.as_ref())] {
+    let flows = args.flows.map(destination);
+    let destinations =
+        [("--output", Some(&findings)), ("--hostnames", hostnames.as_ref()), ("--flows", flows.as_ref())];
+    for (option, destination) in destinations {
         // What is written to is emptied first: an input would be lost.
         if let Some(Destination::File(path)) = destination
             && let Some(input) = inputs.iter().find(|input| !is_dash(input) && is_same_file(input, path))
         {
             let place = format!("{option} {}", path.display());
-            problems.push(Problem::new(
-                place,
-                format!("is the capture {}, which would be lost", input.display()),
-            ));
+            problems
+                .push(Problem::new(place, format!("is the input {}, which would be lost", input.display())));
         }
     }
-    match (&findings, &hostnames) {
-        (Destination::Stdout, Some(Destination::Stdout)) => {
+    if findings == Destination::Stdout {
+        for (option, _) in destinations.iter().skip(1).filter(|one| one.1 == Some(&Destination::Stdout)) {
             problems.push(Problem::new(
-                "--hostnames -",
+                format!("{option} -"),
                 "standard output is for findings, unless --output names a file",
             ));
         }
-        (Destination::File(one), Some(Destination::File(other))) if is_same_file(one, other) => {
-            let place = format!("--hostnames {}", other.display());
-            problems.push(Problem::new(place, "is where findings go; give another file"));
+    } else if hostnames == Some(Destination::Stdout) && flows == Some(Destination::Stdout) {
+        problems.push(Problem::new("--flows -", "standard output is for --hostnames; give a file"));
+    }
+    let files = destinations.iter().filter_map(|(option, destination)| match destination {
+        Some(Destination::File(path)) => Some((*option, path)),
+        _ => None,
+    });
+    let files: Vec<_> = files.collect();
+    for (index, (option, path)) in files.iter().enumerate() {
+        let earlier = files.iter().take(index);
+        if let Some((other, _)) = earlier.into_iter().find(|(_, other)| is_same_file(other, path)) {
+            let what = match *other {
+                "--output" => "findings",
+                _ => "hostnames",
+            };
+            let place = format!("{option} {}", path.display());
+            problems.push(Problem::new(place, format!("is where {what} go; give another file")));
         }
-        _ => {}
     }
     Output {
         findings,
         hostnames,
+        flows,
         format: args.format,
         json: args.json,
         min_level: args.min_level,

@@ -7,14 +7,18 @@
 //! What the wire told comes as events, and leaves the first step as names ([`Naming`]). A contact then goes through three: who made it (`originator`), what that means (`rules`), and whether that was told before
 //! ([`Folder`]).
 
+use crate::attributor::{Attributed, Attributor, FeedClosing, Waited};
 use crate::capture::Timestamp;
 use crate::events::{Event, Sighting};
+use crate::flow::Conversation;
 use crate::inspect::Observation;
 use crate::lists::Contact;
 use crate::naming::Naming;
 use crate::originator::Attribution;
+use crate::originator::record;
 use crate::rules::Rules;
-use crate::sink::Record;
+use crate::sink::{FlowRecord, Record};
+use crate::worker::Named;
 
 pub use crate::folding::{Folder, Folding};
 
@@ -24,12 +28,19 @@ pub struct Correlator {
     naming: Naming,
     rules: Rules,
     folder: Folder,
+    /// Where there is telemetry.
+    attributor: Option<Attributor>,
 }
 
 impl Correlator {
     /// A Correlator that has seen nothing.
     pub fn new(folding: Folding) -> Self {
-        Self { naming: Naming::default(), rules: Rules::builtin(), folder: Folder::new(folding) }
+        Self {
+            naming: Naming::default(),
+            rules: Rules::builtin(),
+            folder: Folder::new(folding),
+            attributor: None,
+        }
     }
 
     /// Takes the next event of the capture, and adds the names that are certain by it to `told`.
@@ -50,11 +61,38 @@ impl Correlator {
         &self.naming
     }
 
+    /// Attributes contacts with this.
+    pub fn attribute(&mut self, attributor: Attributor) {
+        self.attributor = Some(attributor);
+    }
+
     /// Takes the next contact of the capture.
     pub fn contact(&mut self, contact: Contact, tell: &mut dyn FnMut(Record)) {
-        let attribution = Attribution::no_telemetry();
-        let finding = self.rules.judge(contact, attribution);
-        self.folder.finding(finding, tell);
+        let attributed = match &mut self.attributor {
+            None => Some((contact, Attribution::no_telemetry())),
+            Some(attributor) => attributor.contact(contact),
+        };
+        if let Some(attributed) = attributed {
+            self.attributed(attributed, tell);
+        }
+    }
+
+    /// Takes a record of endpoint telemetry.
+    pub fn record(&mut self, record: &record::Record<'_>) {
+        if let Some(attributor) = &mut self.attributor {
+            attributor.record(record);
+        }
+    }
+
+    /// Takes a conversation that is over.
+    pub fn conversation(&mut self, conversation: Conversation<Named>, tell: &mut dyn FnMut(Record)) {
+        let flow = match &mut self.attributor {
+            None => Some(FlowRecord { conversation, attribution: None }),
+            Some(attributor) => attributor.conversation(conversation),
+        };
+        if let Some(flow) = flow {
+            tell(Record::Flow(Box::new(flow)));
+        }
     }
 
     /// Takes a hostname that is to be recorded, whether listed or not.
@@ -64,6 +102,11 @@ impl Correlator {
 
     /// Tells the alerts that have settled by `now`.
     pub fn tick(&mut self, now: Timestamp, tell: &mut dyn FnMut(Record)) {
+        let known = self.attributor.as_mut().map(|attributor| attributor.tick(now));
+        for (contact, attribution) in known.into_iter().flatten() {
+            let finding = self.rules.judge(contact, attribution);
+            self.folder.known(finding, tell);
+        }
         self.folder.tick(now, tell);
     }
 
@@ -72,9 +115,27 @@ impl Correlator {
         self.folder.set_repeat_window(repeat_window);
     }
 
-    /// Tells what is left: alerts that have not settled, then a summary of each group, in the order in which they were opened.
-    pub fn finish(self, tell: &mut dyn FnMut(Record)) {
+    /// Tells what is left: what waited for telemetry, alerts that have not settled, then a summary of each group, in the order in
+    /// which they were opened. Gives what there is to tell of feeds, if there were any.
+    pub fn finish(mut self, tell: &mut dyn FnMut(Record)) -> Option<FeedClosing> {
+        let mut closing = None;
+        if let Some(attributor) = self.attributor.take() {
+            closing = Some(attributor.finish(&mut |waited| match waited {
+                Waited::Contact(attributed) => self.attributed(attributed, tell),
+                Waited::Pending((contact, attribution)) => {
+                    let finding = self.rules.judge(contact, attribution);
+                    self.folder.known(finding, tell);
+                }
+                Waited::Flow(flow) => tell(Record::Flow(Box::new(flow))),
+            }));
+        }
         self.folder.finish(tell);
+        closing
+    }
+
+    fn attributed(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
+        let finding = self.rules.judge(contact, attribution);
+        self.folder.finding(finding, tell);
     }
 
     /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.
@@ -116,7 +177,7 @@ mod tests {
                     summary.count,
                     summary.hostnames.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("+")
                 ),
-                Record::Hostname(_) | Record::Stats(_) => unreachable!("no hostname was given"),
+                Record::Hostname(_) | Record::Flow(_) | Record::Stats(_) => unreachable!("none was given"),
             });
         };
         for (seconds, client, name, seen_in) in contacts {

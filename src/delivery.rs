@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::attributor::{Attributor, FeedClosing};
 use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding};
 use crate::inspect::{Detail, SeenIn};
 use crate::lists::Lists;
+use crate::originator::{AttributionLevel, OffsetFound, record};
 use crate::rules::Level;
 use crate::sink::{
     AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Source, Sources, Stats,
-    Target,
+    Target, span,
 };
 use crate::stats::{Counts, Reason};
 use crate::watermark::{Input, Position, Watermark};
@@ -39,11 +41,14 @@ pub struct Delivery {
     sources: Arc<Sources>,
     /// Each file that held packets, and how many packets came before it.
     begun: Vec<(u32, u64)>,
+    /// Conversations that were told before their end.
+    cut: u64,
 }
 
 struct Outputs {
     findings: AtLeast<Box<dyn Sink>>,
     hostnames: Option<Box<dyn Sink>>,
+    flows: Option<Box<dyn Sink>>,
     tally: Tally,
     /// Why the findings or hostnames could not be written; nothing is written after the first failure.
     failure: Option<io::Error>,
@@ -84,15 +89,15 @@ impl Delivery {
         } else {
             Box::new(JsonLines::new(target.name, target.writer, Flush::Each, sources.clone()))
         };
-        let hostnames = match &output.hostnames {
-            None => None,
-            Some(Destination::Stdout) => Some(Target::stdout()),
-            Some(Destination::File(path)) => Some(Target::create(path)?),
+        let lines = |destination: &Option<Destination>| -> io::Result<Option<Box<dyn Sink>>> {
+            let target = match destination {
+                None => return Ok(None),
+                Some(Destination::Stdout) => Target::stdout(),
+                Some(Destination::File(path)) => Target::create(path)?,
+            };
+            Ok(Some(Box::new(JsonLines::new(target.name, target.writer, Flush::WhenFull, sources.clone()))))
         };
-        let hostnames = hostnames.map(|target| {
-            Box::new(JsonLines::new(target.name, target.writer, Flush::WhenFull, sources.clone()))
-                as Box<dyn Sink>
-        });
+        let (hostnames, flows) = (lines(&output.hostnames)?, lines(&output.flows)?);
         let repeat_window = nanoseconds(output.repeat_window);
         let mut order = Watermark::default();
         Ok(Self {
@@ -100,12 +105,14 @@ impl Delivery {
             order,
             threads: Vec::new(),
             late: 0,
+            cut: 0,
             passed: Position::default(),
             correlator: Correlator::new(Folding { repeat_window, ..folding }),
             named: Vec::new(),
             outputs: Outputs {
                 findings: AtLeast::new(output.min_level, findings),
                 hostnames,
+                flows,
                 tally: Tally::default(),
                 failure: None,
             },
@@ -113,6 +120,16 @@ impl Delivery {
             sources: sources.clone(),
             begun: Vec::new(),
         })
+    }
+
+    /// Names the processes with this.
+    pub fn attribute(&mut self, attributor: Attributor) {
+        self.correlator.attribute(attributor);
+    }
+
+    /// Takes a record of endpoint telemetry.
+    pub fn record(&mut self, record: &record::Record<'_>) {
+        self.correlator.record(record);
     }
 
     /// Takes what a chunk told. Says whether outputs still take records.
@@ -135,6 +152,11 @@ impl Delivery {
             self.order.push(self.wire, position, event);
         }
         self.order.pass(self.wire, Position { place: self.passed.place + 1, ..self.passed });
+        self.cut += finished.cut;
+        let outputs = &mut self.outputs;
+        for conversation in finished.conversations {
+            self.correlator.conversation(conversation, &mut |record| outputs.write(&record));
+        }
         self.correlate()
     }
 
@@ -150,6 +172,11 @@ impl Delivery {
         let Some(input) = self.threads.get(thread) else { return };
         for event in finished.events {
             self.order.push(*input, moment(event.mark.at), event);
+        }
+        self.cut += finished.cut;
+        let outputs = &mut self.outputs;
+        for conversation in finished.conversations {
+            self.correlator.conversation(conversation, &mut |record| outputs.write(&record));
         }
     }
 
@@ -258,10 +285,10 @@ impl Delivery {
         self.threads.iter().for_each(|input| self.order.end(*input));
         self.correlate();
         self.settle_names(None);
-        let Self { correlator, mut outputs, totals, late, sources, begun, .. } = self;
+        let Self { correlator, mut outputs, totals, late, cut, sources, begun, .. } = self;
         let closed_early = correlator.closed_early();
         let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
-        correlator.finish(&mut |record| outputs.write(&record));
+        let feed = correlator.finish(&mut |record| outputs.write(&record));
         outputs.flush();
         let Outputs { findings, tally, failure, .. } = outputs;
         let listed = |counts: FxHashMap<Box<str>, u64>| {
@@ -316,10 +343,16 @@ impl Delivery {
                 ("packets forgotten before a copy of them could come".to_owned(), totals.forgotten),
                 ("answers of DNS given up".to_owned(), answers),
                 ("connections named before their time".to_owned(), early),
+                ("conversations written before their end".to_owned(), cut),
             ],
             ..Closing::default()
         };
-        Ended { closing, failure, highest: tally.highest }
+        let mut closing = closing;
+        let lost = feed.as_ref().is_some_and(|feed| feed.lost);
+        if let Some(feed) = feed {
+            say_of_feeds(&mut closing, feed);
+        }
+        Ended { closing, failure, highest: tally.highest, lost }
     }
 }
 
@@ -340,6 +373,48 @@ pub struct Ended {
     pub failure: Option<io::Error>,
     /// The highest level of a finding, whether it was written or not.
     pub highest: Option<Level>,
+    /// Whether telemetry, or what waited for it, did not fit.
+    pub lost: bool,
+}
+
+/// What the closing summary says of feeds.
+fn say_of_feeds(closing: &mut Closing, feed: FeedClosing) {
+    let FeedClosing { report, share, .. } = feed;
+    closing.feed = report.records;
+    closing.feed.push(("again".to_owned(), report.duplicates));
+    closing.feed.push(("without a host".to_owned(), report.without_host));
+    closing.hosts = report.hosts;
+    closing.processes = report.processes;
+    closing.connections = (share.named(), share.known());
+    closing.levels = (AttributionLevel::ALL.iter().zip(share.levels))
+        .map(|(level, count)| (level.as_str().to_owned(), count))
+        .collect();
+    let told = |nanos: i64| {
+        let sign = if nanos < 0 { "-" } else { "+" };
+        format!("{sign}{}", span(std::time::Duration::from_nanos(nanos.unsigned_abs())))
+    };
+    for offset in &report.offsets {
+        // Whole hours that are a zone are told once, below.
+        let zone = report.zones.iter().find(|zone| (&zone.host, zone.feed) == (&offset.host, offset.feed));
+        let zone = zone.filter(|zone| offset.ahead.abs_diff(zone.ahead) < 60_000_000_000);
+        let OffsetFound { host, feed, clock, ahead, samples, jumps } = offset;
+        let jumped = if *jumps > 0 { format!(", jumped {jumps} times") } else { String::new() };
+        closing.clocks.push(format!(
+            "{host} {} {}: {} (from {samples} connections{jumped})",
+            feed.as_str(),
+            clock.as_str(),
+            told(ahead - zone.map_or(0, |zone| zone.ahead))
+        ));
+    }
+    for zone in &report.zones {
+        closing.clocks.push(format!(
+            "{} {}: times are local and do not say so, taken as {}",
+            zone.host,
+            zone.feed.as_str(),
+            zone.zone()
+        ));
+    }
+    closing.limits.extend(report.limits);
 }
 
 impl Outputs {
@@ -347,9 +422,16 @@ impl Outputs {
         if let Record::Alert(alert) = record {
             self.tally.alert(alert);
         }
-        let sink: &mut dyn Sink = match (record, &mut self.hostnames) {
-            (Record::Hostname(_), Some(hostnames)) => hostnames,
-            _ => &mut self.findings,
+        let sink: &mut dyn Sink = match record {
+            Record::Hostname(_) => match &mut self.hostnames {
+                Some(hostnames) => hostnames,
+                None => return,
+            },
+            Record::Flow(_) => match &mut self.flows {
+                Some(flows) => flows,
+                None => return,
+            },
+            Record::Alert(_) | Record::Summary(_) | Record::Stats(_) => &mut self.findings,
         };
         if self.failure.is_none() {
             self.failure = sink.write(record).err();
@@ -358,7 +440,8 @@ impl Outputs {
 
     fn flush(&mut self) {
         let hostnames = self.hostnames.as_mut().map(|hostnames| hostnames.flush());
-        for result in [Some(self.findings.flush()), hostnames].into_iter().flatten() {
+        let flows = self.flows.as_mut().map(|flows| flows.flush());
+        for result in [Some(self.findings.flush()), hostnames, flows].into_iter().flatten() {
             if self.failure.is_none() {
                 self.failure = result.err();
             }
@@ -415,7 +498,7 @@ pub fn build_lists(wanted: &config::Lists, tell: &mut dyn FnMut(String)) -> List
 
 /// Shows the closing summary and what went wrong, and gives the exit status.
 pub fn close(ended: Ended, fail_on: Option<Level>, complete: bool, talk: Talk) -> u8 {
-    let Ended { closing, failure, highest } = ended;
+    let Ended { closing, failure, highest, lost } = ended;
     if talk.verbosity > Verbosity::Quiet {
         let colours = talk.colours(io::stderr().is_terminal());
         eprint!("{}", closing.show(talk.verbosity == Verbosity::Full, colours));
@@ -424,7 +507,7 @@ pub fn close(ended: Ended, fail_on: Option<Level>, complete: bool, talk: Talk) -
         eprintln!("undertone: {}", Printable(&failure.to_string()));
     }
     match fail_on {
-        _ if failure.is_some() || !complete => 1,
+        _ if failure.is_some() || !complete || lost => 1,
         Some(level) if highest >= Some(level) => 3,
         _ => 0,
     }

@@ -1,7 +1,7 @@
 //! Findings folded: one alert and one summary for what belongs together.
 //!
-//! An alert stands for all contacts of one client with one service until the repeat window is over, a summary for all of
-//! them at the end. Time comes with the findings, and in a live sensor by [`Folder::tick`].
+//! An alert stands for all contacts of one client, by one process where that is known, with one service until the repeat window is over,
+//! a summary for all of them at the end. Time comes with the findings, and in a live sensor by [`Folder::tick`].
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::capture::Timestamp;
 use crate::inspect::SeenIn;
+use crate::originator::{Attribution, AttributionLevel};
 use crate::rules::{Alert, Finding, Summary};
 use crate::sink::Record;
 
@@ -57,10 +58,44 @@ pub struct Folder {
     closed_early: u64,
 }
 
-/// The client's address, and the service's name.
-type GroupKey = (IpAddr, Box<str>);
+/// What belongs together.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct GroupKey {
+    client: IpAddr,
+    service: Box<str>,
+    /// The process, by its host and what tells it from others; nothing where none is named.
+    process: Option<Box<str>>,
+}
 
-/// All contacts of one client with one service.
+impl GroupKey {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            client: finding.contact.observation.flow.src.ip,
+            service: finding.contact.entry.service().into(),
+            process: process(&finding.attribution),
+        }
+    }
+
+    /// The key of what no process is named for.
+    fn of_nobody(&self) -> Self {
+        Self { process: None, ..self.clone() }
+    }
+}
+
+/// What tells a process from all others.
+fn process(attribution: &Attribution) -> Option<Box<str>> {
+    let process = attribution.process.as_deref()?;
+    let host = attribution.host.as_deref().map_or("", |host| &host.name);
+    let (pid, name) = (process.pid, process.executable.as_deref().or(process.name.as_deref()));
+    let text = match (&process.entity_id, process.started) {
+        (Some(id), _) => format!("{host}\n{id}\n{pid:?}"),
+        (None, Some(started)) => format!("{host}\n{pid:?}\n{}", started.as_nanos()),
+        (None, None) => format!("{host}\n{pid:?}\n{}", name.unwrap_or_default()),
+    };
+    Some(text.into())
+}
+
+/// All contacts of one client with one service, by one process.
 #[derive(Debug)]
 struct Group {
     summary: Summary,
@@ -70,12 +105,17 @@ struct Group {
     alert: Option<Box<Alert>>,
     /// Whether `alert` says more than was told of it.
     grown: bool,
+    /// What was told while the process was not known: it is told again when it is.
+    pending: Option<Box<Alert>>,
 }
 
 impl Folder {
     /// The most pairs of client and service that are kept; the oldest is summarised early when there are more. 32,768 pairs are
     /// a busy day of a large network, and some 40 MiB.
     pub const MOST_GROUPS: usize = 32_768;
+
+    /// How many alerts that have not settled are looked through for the one that a question belongs to: those of a busy second.
+    const MOST_NEIGHBOURS: usize = 256;
 
     /// A Folder that has seen nothing.
     pub fn new(folding: Folding) -> Self {
@@ -97,8 +137,9 @@ impl Folder {
     pub fn finding(&mut self, mut finding: Finding, tell: &mut dyn FnMut(Record)) {
         let at = finding.contact.observation.at;
         self.tick(at, tell);
-        let observation = &finding.contact.observation;
-        let key: GroupKey = (observation.flow.src.ip, finding.contact.entry.service().into());
+        let key = GroupKey::of(&finding);
+        self.adopt(&key, at);
+        let key = self.neighbour(key, &finding);
         match self.groups.get_mut(&key) {
             Some(group) => {
                 group.add_to_summary(&mut finding);
@@ -115,12 +156,100 @@ impl Folder {
                 self.make_room(tell);
                 finding.contact.observation.detail.settle();
                 let summary = summary(identity(&key, at), &finding);
-                let mut group = Group { summary, first: at, alert: None, grown: false };
+                let mut group = Group { summary, first: at, alert: None, grown: false, pending: None };
                 group.add_to_summary(&mut finding);
                 self.groups.insert(key.clone(), group);
                 self.opened.push_back(key.clone());
                 self.open_alert(key, finding, tell);
             }
+        }
+    }
+
+    /// Takes of a finding that was taken as pending who made it, or that nobody will be named: tells the alert that it belongs to again.
+    pub fn known(&mut self, finding: Finding, tell: &mut dyn FnMut(Record)) {
+        let key = GroupKey::of(&finding);
+        let nobody = key.of_nobody();
+        let Some(mut pending) = self.groups.get_mut(&nobody).and_then(|group| group.pending.take()) else {
+            match self.groups.get_mut(&key) {
+                Some(group) if says_more(&finding, &group.summary.finding) => group.summary.finding = finding,
+                Some(_) => {}
+                None => self.finding(finding, tell),
+            }
+            return;
+        };
+        // The connection stands for the question before it, whichever of them was attributed first.
+        let contact = pending.finding.contact.clone();
+        let is_connection = |contact: &crate::lists::Contact| contact.observation.seen_in.is_connection();
+        let keeps = is_connection(&contact) && !is_connection(&finding.contact);
+        pending.finding = finding;
+        if keeps {
+            pending.finding.contact = contact;
+        }
+        pending.update = true;
+        tell(Record::Alert((*pending).clone()));
+        let Some(mut group) = self.groups.remove(&nobody) else { return };
+        if let Some(alert) = &mut group.alert {
+            alert.finding = pending.finding.clone();
+        }
+        group.summary.finding = pending.finding.clone();
+        self.put(key, group);
+    }
+
+    /// Puts a group under a key; what is there already takes it in.
+    fn put(&mut self, key: GroupKey, group: Group) {
+        if let Some(there) = self.groups.get_mut(&key) {
+            there.take_in(group.summary);
+            return;
+        }
+        if group.alert.is_some() {
+            self.unsettled.push_back((key.clone(), group.first));
+        }
+        self.opened.push_back(key.clone());
+        self.groups.insert(key, group);
+    }
+
+    /// Questions of which nobody is known to have asked them, just before the first connection of a process to the same service, are of
+    /// this process's page load.
+    fn adopt(&mut self, key: &GroupKey, at: Timestamp) {
+        if key.process.is_none() || self.folding.at_once || self.groups.contains_key(key) {
+            return;
+        }
+        let nobody = key.of_nobody();
+        let is_of_it = self.groups.get(&nobody).is_some_and(|group| {
+            let asked_only = group
+                .alert
+                .as_ref()
+                .is_some_and(|alert| !alert.finding.contact.observation.seen_in.is_connection());
+            asked_only && at.since(group.summary.first) <= self.folding.settle
+        });
+        if is_of_it && let Some(mut group) = self.groups.remove(&nobody) {
+            let id = identity(key, group.first);
+            group.summary.id = id;
+            if let Some(alert) = &mut group.alert {
+                alert.id = id;
+            }
+            self.put(key.clone(), group);
+        }
+    }
+
+    /// The group of a finding: what nobody is named for belongs to the one process that had to do with the service just before it.
+    fn neighbour(&self, key: GroupKey, finding: &Finding) -> GroupKey {
+        let asked = !finding.contact.observation.seen_in.is_connection();
+        if key.process.is_some() || self.folding.at_once || !asked || self.groups.contains_key(&key) {
+            return key;
+        }
+        let at = finding.contact.observation.at;
+        let recent = self.unsettled.iter().rev().take(Self::MOST_NEIGHBOURS);
+        let mut near = recent
+            .filter(|(other, first)| {
+                other.process.is_some()
+                    && (other.client, &other.service) == (key.client, &key.service)
+                    && at.since(*first) <= self.folding.settle
+            })
+            .map(|(other, _)| other);
+        match (near.next(), near.next()) {
+            (Some(one), None) => one.clone(),
+            _ => key,
         }
     }
 
@@ -169,6 +298,9 @@ impl Folder {
             tell(Record::Alert((*alert).clone()));
             alert.update = true;
         }
+        if alert.finding.attribution.level == AttributionLevel::Pending {
+            group.pending = Some(alert.clone());
+        }
         self.unsettled.push_back((key, alert.first));
         group.alert = Some(alert);
     }
@@ -188,6 +320,20 @@ impl Folder {
 }
 
 impl Group {
+    /// Takes in what belongs to it as well.
+    fn take_in(&mut self, other: Summary) {
+        let summary = &mut self.summary;
+        summary.count += other.count;
+        summary.first = summary.first.min(other.first);
+        summary.last = summary.last.max(other.last);
+        summary.seen_in.extend(other.seen_in);
+        let hostnames = other.hostnames.iter().filter(|value| !keep(&mut summary.hostnames, value)).count();
+        let destinations =
+            other.destinations.iter().filter(|value| !keep(&mut summary.destinations, value)).count();
+        let ports = other.ports.iter().filter(|value| !keep(&mut summary.ports, value)).count();
+        summary.values_left_out += other.values_left_out + (hostnames + destinations + ports) as u64;
+    }
+
     fn add_to_summary(&mut self, finding: &mut Finding) {
         let observation = &finding.contact.observation;
         let summary = &mut self.summary;
@@ -224,10 +370,13 @@ impl Group {
     }
 }
 
-/// Whether a finding stands better for the contacts of a page load than another: by its level, and then as a connection, which names
-/// the server and not the resolver.
+/// Whether a finding stands better for the contacts of a page load than another: by its level, then as a connection, which names
+/// the server and not the resolver, and then by how surely its process is known.
 fn says_more(finding: &Finding, than: &Finding) -> bool {
-    let rank = |finding: &Finding| (finding.level, finding.contact.observation.seen_in.is_connection());
+    let rank = |finding: &Finding| {
+        let is_connection = finding.contact.observation.seen_in.is_connection();
+        (finding.level, is_connection, finding.attribution.level)
+    };
     rank(finding) > rank(than)
 }
 
@@ -261,8 +410,13 @@ fn summary(id: u64, finding: &Finding) -> Summary {
 }
 
 /// The same for the same input on every machine, and in every version that folds in the same way.
-fn identity((client, service): &GroupKey, first: Timestamp) -> u64 {
-    let text = format!("{client}\n{service}\n{}", first.as_nanos());
+fn identity(key: &GroupKey, first: Timestamp) -> u64 {
+    let GroupKey { client, service, process } = key;
+    let mut text = format!("{client}\n{service}\n{}", first.as_nanos());
+    if let Some(process) = process {
+        text.push('\n');
+        text.push_str(process);
+    }
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte))
 }

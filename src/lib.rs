@@ -93,6 +93,7 @@ pub mod merge;
 
 pub mod naming;
 
+pub mod attributor;
 mod folding;
 
 pub mod correlator;
@@ -101,6 +102,7 @@ pub mod watermark;
 pub mod cli;
 pub mod config;
 mod config_file;
+pub mod stated_hosts;
 pub mod telemetry;
 
 pub mod delivery;

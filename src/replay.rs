@@ -1,17 +1,21 @@
 //! `undertone replay`: capture files in, findings out.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::attributor::Attributor;
 use crate::capture::{Filter, savefile};
 use crate::config::{self, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::merge::Merger;
+use crate::originator::{FeedMemory, Join};
 use crate::runtime::{CHUNK_BYTES, Reading, Told, stop_on_signals};
 use crate::sink::{Printable, Progress, Source};
+use crate::telemetry::Telemetry;
 use crate::worker::Worker;
 
 /// Replays capture files. Gives the exit status.
@@ -26,9 +30,12 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let filter =
         config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
     let expression = filter.as_ref().map(Filter::as_str);
+    let flows = config.output.flows.is_some();
+    let joins = !config.feeds.paths.is_empty();
     let make_worker = || {
         let filter = expression.and_then(|expression| Filter::new(expression).ok());
-        Worker::new(lists.clone(), config.output.hostnames.is_some(), filter)
+        Worker::new(lists.clone(), config.output.hostnames.is_some() || flows, filter)
+            .with_conversations(flows || joins)
     };
     let (files, problems) = savefile::open(&config.paths);
     let mut not_read = Vec::new();
@@ -47,6 +54,17 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let bar = Progress::new(total, speak);
     let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::replay())?;
     let stop = stop_on_signals()?;
+    let mut feed_refused = Vec::new();
+    if joins {
+        delivery.attribute(attributor(&config.feeds, flows));
+        for path in &config.feeds.paths {
+            if let Err(why) = read_feed(path, &stop, &mut delivery, &mut feed_refused) {
+                let problem = format!("--feed {}: {why}", path.display());
+                eprintln!("undertone: {}", Printable(&problem));
+                not_read.push(problem);
+            }
+        }
+    }
     let progress = AtomicU64::new(0);
     let reading =
         Reading { threads: config.threads.get(), chunk_bytes: CHUNK_BYTES, stop: &stop, progress: &progress };
@@ -91,5 +109,37 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     ended.closing.limits.push(("open conversations given up".to_owned(), given_up));
     ended.closing.cut_off = cut_off;
     ended.closing.not_read = not_read;
+    ended.closing.feed_refused = feed_refused;
     Ok(delivery::close(ended, config.output.fail_on, complete, config.talk))
+}
+
+/// What names the processes, before it knows anything.
+fn attributor(feeds: &config::Feeds, flows: bool) -> Attributor {
+    let memory = FeedMemory::of_bytes(feeds.memory);
+    let mut join = Join::new(memory);
+    for (ip, host) in &feeds.hosts {
+        join.state(*ip, host);
+    }
+    Attributor::replay(join, memory, flows)
+}
+
+/// Reads endpoint telemetry to its end. What cannot be used of it is added to `refused`, by file and reason.
+fn read_feed(
+    path: &Path,
+    stop: &Arc<AtomicBool>,
+    delivery: &mut Delivery,
+    refused: &mut Vec<(String, u64)>,
+) -> Result<(), String> {
+    let mut telemetry = Telemetry::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    while !stop.load(Ordering::Relaxed) && telemetry.step(&mut |record| delivery.record(&record)) {}
+    let tally = telemetry.tally();
+    let name = path.display();
+    for (why, found) in tally.refusals() {
+        refused.push((format!("{name}: {why} (first: line {})", found.first_line), found.count));
+    }
+    match telemetry.failure() {
+        Some(why) => Err(format!("{why}; what stands before was used")),
+        None if tally.told + tally.passed_over == 0 => Err("holds no record of a known format".to_owned()),
+        None => Ok(()),
+    }
 }

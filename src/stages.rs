@@ -167,6 +167,7 @@ impl Subject {
         let output = Output {
             findings: Destination::File(PathBuf::from("/dev/null")),
             hostnames: None,
+            flows: None,
             format: Format::Ecs,
             json: true,
             min_level: Level::Low,

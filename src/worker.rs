@@ -630,7 +630,7 @@ fn name(ledger: &mut Ledger<Named>, events: &[Event]) {
     for event in events {
         if let What::Hostname(sighting) = &event.what {
             let observation = &sighting.observation;
-            if observation.seen_in != SeenIn::DnsQuery {
+            if !matches!(observation.seen_in, SeenIn::DnsQuery | SeenIn::DnsResponse) {
                 let name = (observation.hostname.clone(), observation.seen_in);
                 ledger.name(observation.flow, event.mark.source, event.mark.frame, name);
             }

@@ -16,6 +16,8 @@ pub struct Attribution {
     pub host: Option<Arc<Host>>,
     /// The process whose connection or question it is; none at levels that name no process.
     pub process: Option<Arc<Process>>,
+    /// Whether it is the process that accepted the connection, at the server; contacts are only attributed to who began them.
+    pub accepted: bool,
     /// Where the process only acts for another (BITS, WebClient, a resolver): why, and for whom, if there is a hint.
     pub delegated: Option<Delegated>,
     /// The telemetry that said so.
@@ -46,6 +48,7 @@ impl Attribution {
             confidence: 0,
             host: None,
             process: None,
+            accepted: false,
             delegated: None,
             feed: None,
             records: Vec::new(),

@@ -328,12 +328,34 @@ impl Processes {
 
     /// Whether two are one process: by identity, or by number where at most one of them has an identity and their files agree.
     pub(super) fn same(&self, one: ProcessId, other: ProcessId, hosts: &Hosts, texts: &Texts) -> bool {
+        self.are_one(one, other, false, hosts, texts)
+    }
+
+    /// Whether two are one process of which it is known that they did the same: then it is enough that their files agree, where one
+    /// has no number.
+    pub(super) fn same_doer(&self, one: ProcessId, other: ProcessId, hosts: &Hosts, texts: &Texts) -> bool {
+        self.are_one(one, other, true, hosts, texts)
+    }
+
+    fn are_one(
+        &self,
+        one: ProcessId,
+        other: ProcessId,
+        did_the_same: bool,
+        hosts: &Hosts,
+        texts: &Texts,
+    ) -> bool {
         if one == other {
             return true;
         }
         let (Some(first), Some(second)) = (self.entity_of(one), self.entity_of(other)) else { return false };
         let one_host = hosts.canonical(first.host) == hosts.canonical(second.host);
-        if !one_host || first.pid.is_none() || first.pid != second.pid {
+        let one_number = match (first.pid, second.pid) {
+            (Some(first), Some(second)) => first == second,
+            (None, None) => false,
+            _ => did_the_same && self.file(one, texts).is_some() && self.file(other, texts).is_some(),
+        };
+        if !one_host || !one_number {
             return false;
         }
         if first.key.is_some() && second.key.is_some() && first.key != second.key {

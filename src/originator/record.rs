@@ -90,6 +90,19 @@ pub enum Clock {
     Bucket,
 }
 
+impl Clock {
+    /// The word in summaries.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Skewed => "trace",
+            Self::Logged => "written",
+            Self::Received => "received",
+            Self::Bucket => "bucket",
+        }
+    }
+}
+
 /// What a record says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said<'a> {

@@ -12,7 +12,7 @@ use super::report::count;
 use super::{Printable, Record, Sink, Stats, words};
 use crate::capture::Timestamp;
 use crate::inspect::{Observation, SeenIn};
-use crate::originator::{Tag, WireClass};
+use crate::originator::{Attribution, AttributionLevel, Process, Tag, WireClass};
 use crate::rules::{Alert, Finding, Level, Summary};
 
 /// The most rows that are gathered before they are written: more than a screen shows, and a bound on memory.
@@ -62,8 +62,11 @@ impl<W: Write> Human<W> {
         write!(line, "{}  ", self.paint(CYAN, format_args!("{name:<36}")))?;
         let how = how(alert.seen_in.iter().copied(), observation);
         write!(line, "{}", self.paint(DIM, how))?;
-        if let Some(who) = who(finding) {
-            write!(line, "  {who}")?;
+        if let Some(by) = by(&finding.attribution) {
+            write!(line, "  {}", self.paint(BOLD, by))?;
+        }
+        if let Some(what) = what(finding) {
+            write!(line, "  {what}")?;
         }
         if alert.update {
             write!(line, "  {}", self.paint(DIM, "(update)"))?;
@@ -143,6 +146,8 @@ impl<W: Write> Sink for Human<W> {
         match record {
             Record::Alert(alert) => self.deliver(self.alert(alert)),
             Record::Hostname(observation) => self.deliver(self.hostname(observation)),
+            // Conversations are for files.
+            Record::Flow(_) => Ok(()),
             Record::Stats(stats) => self.deliver(self.stats(stats)),
             Record::Summary(summary) => {
                 self.rows.push(Row::from(summary));
@@ -195,21 +200,44 @@ fn how(seen_in: impl IntoIterator<Item = SeenIn>, observation: &Observation) -> 
     format!("{} → {}", carriers.join(", "), observation.flow.dst)
 }
 
-/// The program behind it and what is odd about it: `powershell.exe (interpreter, suspicious-command-line)`; by its hello alone,
-/// `(tool-like)`.
-fn who(finding: &Finding) -> Option<String> {
+/// What kind of program is behind it and what is odd about it: `(interpreter, suspicious-command-line)`; by its hello alone, `(tool-like)`.
+fn what(finding: &Finding) -> Option<String> {
     let Some(originator) = &finding.originator else {
         let wire = finding.wire;
         return (wire != WireClass::Unknown).then(|| format!("({})", wire.as_str()));
     };
-    let attribution = &finding.attribution;
-    let process = attribution.originator().or(attribution.process.as_ref());
-    let name = process.and_then(|process| process.name.as_deref().or(process.executable.as_deref()));
     let odd =
         originator.tags.iter().filter(|tag| !matches!(tag, Tag::SuspiciousProcess | Tag::ScriptingProcess));
     let words: Vec<&str> =
         std::iter::once(originator.class.as_str()).chain(odd.map(|tag| tag.as_str())).collect();
-    Some(format!("{} ({})", Printable(name.unwrap_or("process")), words.join(", ")))
+    Some(format!("({})", words.join(", ")))
+}
+
+/// Who made it and how that is known: `powershell.exe 3284 (tuple)`, `svchost.exe 700 for bitsadmin.exe 8 (bits, command-line)`.
+fn by(attribution: &Attribution) -> Option<String> {
+    let named = |process: &Process| {
+        let name = process.name.as_deref().unwrap_or("process");
+        let pid = process.pid.map_or_else(String::new, |pid| format!(" {pid}"));
+        format!("{}{pid}", Printable(name))
+    };
+    let level = attribution.level.as_str();
+    let Some(process) = attribution.process.as_deref() else {
+        return match attribution.level {
+            AttributionLevel::NoTelemetry | AttributionLevel::None => None,
+            AttributionLevel::Ambiguous => Some(format!("one of {} ({level})", attribution.candidates)),
+            _ => Some(format!("({level})")),
+        };
+    };
+    let Some(delegated) = &attribution.delegated else {
+        return Some(format!("{} ({level})", named(process)));
+    };
+    Some(match &delegated.likely {
+        Some(likely) => {
+            let how = delegated.level.map_or("", AttributionLevel::as_str);
+            format!("{} for {} ({}, {how})", named(process), named(likely), delegated.kind)
+        }
+        None => format!("{} for another ({}, {level})", named(process), delegated.kind),
+    })
 }
 
 /// `2026-11-20 12:00:00.123`, in UTC.

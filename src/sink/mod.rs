@@ -18,7 +18,10 @@ mod words;
 
 use std::io;
 
-use crate::inspect::Observation;
+use crate::flow::Conversation;
+use crate::hostname::Hostname;
+use crate::inspect::{Observation, SeenIn};
+use crate::originator::Attribution;
 use crate::rules::{Alert, Finding, Level, Summary};
 
 pub use escape::Printable;
@@ -65,8 +68,19 @@ pub enum Record {
     Summary(Summary),
     /// A hostname that was seen, listed or not.
     Hostname(Observation),
+    /// A conversation, and whose it was.
+    Flow(Box<FlowRecord>),
     /// What a sensor has counted.
     Stats(Box<Stats>),
+}
+
+/// A conversation, and whose it was.
+#[derive(Clone, Debug)]
+pub struct FlowRecord {
+    /// The conversation; its name, and where that was seen, if it has one.
+    pub conversation: Conversation<(Hostname, SeenIn)>,
+    /// Whose it was; nothing where there is no telemetry at all.
+    pub attribution: Option<Attribution>,
 }
 
 impl Record {
@@ -75,7 +89,7 @@ impl Record {
         match self {
             Self::Alert(alert) => Some(&alert.finding),
             Self::Summary(summary) => Some(&summary.finding),
-            Self::Hostname(_) | Self::Stats(_) => None,
+            Self::Hostname(_) | Self::Flow(_) | Self::Stats(_) => None,
         }
     }
 

@@ -38,6 +38,20 @@ pub struct Closing {
     pub withheld: u64,
     /// Alerts by the name of the rule that gave the level.
     pub rules: Vec<(String, u64)>,
+    /// Records of telemetry, by feed and kind.
+    pub feed: Vec<(String, u64)>,
+    /// Hosts that they speak of.
+    pub hosts: u64,
+    /// Processes that they speak of.
+    pub processes: u64,
+    /// Connections of these hosts that got a process, and all of them.
+    pub connections: (u64, u64),
+    /// Connections of these hosts by how their process is known.
+    pub levels: Vec<(String, u64)>,
+    /// What the clocks of records are off by.
+    pub clocks: Vec<String>,
+    /// What could not be read of telemetry, by reason.
+    pub feed_refused: Vec<(String, u64)>,
     /// Packets that contradict a specification, by layer and reason.
     pub malformed: Vec<(String, u64)>,
     /// Packets of what is not decoded, by layer and number.
@@ -78,6 +92,13 @@ impl Closing {
         text.counts("contacts", Tone::Plain, &self.contacts);
         text.line("findings", Tone::Found, &self.found());
         text.counts("rules", Tone::Plain, &self.rules);
+        text.counts("feed", Tone::Plain, &self.feed);
+        if self.hosts > 0 {
+            text.line("", Tone::Plain, &self.told_by_feeds());
+        }
+        text.counts("attributed", Tone::Plain, &self.levels);
+        text.each("clocks", Tone::Plain, &self.clocks);
+        text.counts("unreadable", Tone::Warning, &self.feed_refused);
         text.counts("malformed", Tone::Warning, &self.malformed);
         text.counts("not decoded", Tone::Plain, &self.unsupported);
         text.counts("dropped", Tone::Warning, &self.dropped);
@@ -105,6 +126,21 @@ impl Closing {
             head.push(scaled(self.bytes as f64 * 8.0 / seconds, "bit/s"));
         }
         head
+    }
+
+    /// `2 hosts   120 processes   17 of 18 connections of these hosts got a process (94 %)`
+    fn told_by_feeds(&self) -> Vec<String> {
+        let (named, known) = self.connections;
+        let percent = if known > 0 { format!(" ({} %)", named * 100 / known) } else { String::new() };
+        vec![
+            plural(self.hosts, "host"),
+            plural_of(self.processes, "process", "processes"),
+            format!(
+                "{} of {} of these hosts got a process{percent}",
+                count(named),
+                plural(known, "connection")
+            ),
+        ]
     }
 
     fn found(&self) -> Vec<String> {
@@ -253,6 +289,10 @@ pub fn span(time: Duration) -> String {
     }
 }
 
+fn plural_of(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
@@ -288,6 +328,13 @@ mod tests {
             findings: [7, 5, 0, 2, 0],
             withheld: 7,
             rules: counts(&[("Contact with a listed service", 14)]),
+            feed: counts(&[("sysmon 3", 18), ("sysmon 1", 4)]),
+            hosts: 1,
+            processes: 30,
+            connections: (17, 18),
+            levels: counts(&[("tuple", 17), ("none", 1)]),
+            clocks: vec!["ws5 sysmon trace: -1 min 1 s (from 17 connections)".into()],
+            feed_refused: counts(&[("a.jsonl: broken JSON (first: line 7)", 2)]),
             malformed: counts(&[("ipv4: length", 3)]),
             unsupported: counts(&[("ethernet: 0x88cc", 40)]),
             dropped: Vec::new(),
@@ -307,6 +354,11 @@ mod tests {
   contacts     Dropbox 120   Pastebin 12   Discord 4   GitHub 4   Telegram 3   a 1   b 1   c 1   (2 others 2)
   findings     2 high   5 low   7 informational   (7 below the least level not written)
   rules        Contact with a listed service 14
+  feed         sysmon 3 18   sysmon 1 4
+               1 host   30 processes   17 of 18 connections of these hosts got a process (94 %)
+  attributed   tuple 17   none 1
+  clocks       ws5 sysmon trace: -1 min 1 s (from 17 connections)
+  unreadable   a.jsonl: broken JSON (first: line 7) 2
   malformed    ipv4: length 3
   not decoded  ethernet: 0x88cc 40
   limits       open streams 1

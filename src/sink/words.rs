@@ -76,14 +76,19 @@ pub(super) fn tls_version(number: u16) -> String {
 
 /// `network.protocol`: what carried the name, where that is known.
 pub(super) fn protocol(observation: &Observation) -> Option<&'static str> {
-    Some(match observation.seen_in {
+    match &observation.detail {
+        Detail::Derived(derived) if observation.seen_in == SeenIn::DnsAnswer && derived.hello.is_some() => {
+            Some(if observation.flow.protocol == Protocol::TCP { "tls" } else { "quic" })
+        }
+        _ => protocol_of(observation.seen_in),
+    }
+}
+
+/// The same of a place alone.
+pub(super) const fn protocol_of(seen_in: SeenIn) -> Option<&'static str> {
+    Some(match seen_in {
         SeenIn::DnsQuery | SeenIn::DnsResponse => "dns",
-        SeenIn::DnsAnswer => match &observation.detail {
-            Detail::Derived(derived) if derived.hello.is_some() => {
-                if observation.flow.protocol == Protocol::TCP { "tls" } else { "quic" }
-            }
-            _ => return None,
-        },
+        SeenIn::DnsAnswer => return None,
         SeenIn::TlsSni | SeenIn::TlsCertificate => "tls",
         SeenIn::QuicSni => "quic",
         SeenIn::DtlsSni => "dtls",

@@ -26,6 +26,8 @@ pub struct Question<'a> {
     pub is_dns: bool,
     /// Whether the server is the one that the name belongs to, and no proxy.
     pub is_server: bool,
+    /// Whether the process that accepted the connection is of interest, where the one that began it is not known.
+    pub or_server: bool,
 }
 
 /// A process that may be it.
@@ -33,6 +35,8 @@ pub struct Question<'a> {
 struct Candidate {
     host: HostId,
     process: ProcessId,
+    /// Its number, where the process itself has none and another record of the same has.
+    pid: Option<u32>,
     feed: FeedKind,
     /// The kind of its record.
     kind: Option<TextId>,
@@ -69,8 +73,13 @@ impl Join {
             return self.of_question(question, &owner);
         }
         let wire = self.began(question);
-        if let Some(found) = self.by_tuple(question, wire, &owner) {
+        if let Some(found) = self.by_tuple(question, wire, &owner, false) {
             return found;
+        }
+        if question.or_server
+            && let Some(found) = self.by_tuple(question, wire, &owner, true)
+        {
+            return Attribution { accepted: true, ..found };
         }
         let began = wire.map_or(question.at, |wire| wire.began);
         let Owner::One(host) = owner else { return self.nobody(question, &owner) };
@@ -101,6 +110,7 @@ impl Join {
         question: &Question<'_>,
         wire: Option<WireRow>,
         owner: &Owner,
+        accepted: bool,
     ) -> Option<Attribution> {
         let key = question.flow.fold();
         self.counts.given_up.candidates += u64::from(self.tuples.count(key) as usize > Self::MOST_OF_A_KEY);
@@ -108,7 +118,7 @@ impl Join {
         let (mut sure, mut unsure) = (Vec::new(), Vec::new());
         for row in self.tuples.rows(key).take(Self::MOST_OF_A_KEY) {
             let Some(row) = self.connections.get(row as usize).copied() else { continue };
-            if !row.is(question.flow) || !self.is_clients(&row, question.flow, owner) {
+            if !row.is(question.flow) || self.is_clients(&row, question.flow, owner) == accepted {
                 continue;
             }
             let host = row.mention.host;
@@ -123,7 +133,7 @@ impl Join {
             if fits { sure.push(candidate) } else { unsure.push(candidate) }
         }
         let known = !sure.is_empty();
-        let mut candidates = self.distinct(if known { sure } else { unsure });
+        let mut candidates = self.distinct_doers(if known { sure } else { unsure });
         match candidates.as_mut_slice() {
             [] => None,
             [one] if known => {
@@ -158,6 +168,7 @@ impl Join {
         Some(Candidate {
             host: self.hosts.canonical(row.mention.host),
             process: self.processes.resolve(row.mention, order, &self.hosts, &self.texts)?,
+            pid: row.mention.pid,
             feed: row.feed,
             kind: row.kind,
             also: None,
@@ -172,6 +183,7 @@ impl Join {
         Some(Candidate {
             host: self.hosts.canonical(row.mention.host),
             process: self.processes.resolve(row.mention, order, &self.hosts, &self.texts)?,
+            pid: row.mention.pid,
             feed: row.feed,
             kind: row.kind,
             also: None,
@@ -182,18 +194,33 @@ impl Join {
     }
 
     /// Candidates with each process once, nearest first; of what is one process in two feeds, the one that says more.
-    fn distinct(&self, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    fn distinct(&self, candidates: Vec<Candidate>) -> Vec<Candidate> {
+        self.distinct_by(candidates, |one, other| self.processes.same(one, other, &self.hosts, &self.texts))
+    }
+
+    /// The same of records of one connection.
+    fn distinct_doers(&self, candidates: Vec<Candidate>) -> Vec<Candidate> {
+        self.distinct_by(candidates, |one, other| {
+            self.processes.same_doer(one, other, &self.hosts, &self.texts)
+        })
+    }
+
+    fn distinct_by(
+        &self,
+        mut candidates: Vec<Candidate>,
+        same: impl Fn(ProcessId, ProcessId) -> bool,
+    ) -> Vec<Candidate> {
         candidates.sort_unstable_by(|one, other| self.rank(one).cmp(&self.rank(other)));
         let mut distinct: Vec<Candidate> = Vec::new();
         for candidate in candidates {
-            let known = distinct.iter_mut().find(|known| {
-                known.host == candidate.host
-                    && self.processes.same(known.process, candidate.process, &self.hosts, &self.texts)
-            });
+            let known = distinct
+                .iter_mut()
+                .find(|known| known.host == candidate.host && same(known.process, candidate.process));
             match known {
                 Some(known) => {
                     known.process = self.processes.better(known.process, candidate.process);
                     known.named |= candidate.named;
+                    known.pid = known.pid.or(candidate.pid);
                 }
                 None => distinct.push(candidate),
             }
@@ -386,6 +413,7 @@ impl Join {
                 found.push(Candidate {
                     host,
                     process,
+                    pid: None,
                     feed,
                     kind,
                     also: None,
@@ -476,7 +504,13 @@ impl Join {
     fn make(&mut self, one: &Candidate, at: Timestamp) -> Arc<super::super::attribution::Process> {
         let host = self.processes.host(one.process).unwrap_or(one.host);
         let ahead = self.event_ahead(host, one.feed, at);
-        self.processes.make(one.process, ahead, &self.texts)
+        let made = self.processes.make(one.process, ahead, &self.texts);
+        match one.pid {
+            Some(pid) if made.pid.is_none() => {
+                Arc::new(super::super::attribution::Process { pid: Some(pid), ..(*made).clone() })
+            }
+            _ => made,
+        }
     }
 
     fn found(
@@ -501,6 +535,7 @@ impl Join {
             host: Some(self.host(one.host)),
             process: Some(self.make(one, began)),
             delegated: self.delegated(one, question, began),
+            accepted: false,
             feed: Some(one.feed),
             records,
             candidates: 1,

@@ -120,6 +120,7 @@ fn ask(join: &mut Join, when: i64, flow: Flow, name: &str) -> Attribution {
         name: (!name.is_empty()).then_some(name),
         is_dns: flow.dst.port == 53,
         is_server: flow.dst.port != 53,
+        or_server: false,
     };
     join.attribute(&question)
 }

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::super::words;
+use super::process::{AttributionFields, ContainerFields, HostFields, ProcessFields, UserFields};
 use crate::capture::Timestamp;
 use crate::decode::Path;
-use crate::flow::Protocol;
+use crate::flow::{Endpoint, Protocol};
 use crate::hostname::Hostname;
 use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
 use crate::inspect::{Detail, Observation, SeenIn};
@@ -30,6 +31,14 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) destination: Option<End<'a>>,
     pub(super) network: Network,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<HostFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<UserFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) process: Option<ProcessFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<ContainerFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dns: Option<Dns<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +81,27 @@ pub(super) struct Event {
     pub(super) duration: Option<i64>,
 }
 
+impl Event {
+    /// An event that is no finding.
+    pub(super) const fn plain(dataset: &'static str, type_: &'static [&'static str]) -> Self {
+        Self {
+            kind: "event",
+            category: &["network"],
+            type_,
+            module: "undertone",
+            dataset,
+            id: None,
+            action: None,
+            severity: None,
+            risk_score: None,
+            reason: None,
+            start: None,
+            end: None,
+            duration: None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Observer<'a> {
     pub(super) vendor: &'static str,
@@ -81,6 +111,13 @@ pub(super) struct Observer<'a> {
     pub(super) version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ingress: Option<Ingress<'a>>,
+}
+
+impl<'a> Observer<'a> {
+    pub(super) const fn new(ingress: Option<Ingress<'a>>) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        Self { vendor: "undertone", product: "undertone", type_: "sensor", version, ingress }
+    }
 }
 
 #[derive(Serialize)]
@@ -162,6 +199,17 @@ pub(super) struct End<'a> {
     pub(super) port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) domain: Option<&'a str>,
+    /// What it sent, in conversations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) packets: Option<u64>,
+}
+
+impl<'a> End<'a> {
+    pub(super) const fn new(end: Endpoint, domain: Option<&'a str>) -> Self {
+        Self { ip: end.ip, port: Some(end.port), domain, bytes: None, packets: None }
+    }
 }
 
 #[derive(Serialize)]
@@ -176,6 +224,11 @@ pub(super) struct Network {
     pub(super) application: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) community_id: Option<String>,
+    /// Both ways, in conversations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) packets: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) vlan: Option<Vlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -346,7 +399,7 @@ pub(super) struct Undertone<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) originator: Option<OriginatorFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) attribution: Option<AttributionFields>,
+    pub(super) attribution: Option<AttributionFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) summary: Option<SummaryFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -471,11 +524,6 @@ pub(super) struct ServiceFields<'a> {
     /// The customer that the hostname names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tenant: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-pub(super) struct AttributionFields {
-    pub(super) level: &'static str,
 }
 
 #[derive(Serialize)]

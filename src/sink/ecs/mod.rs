@@ -5,6 +5,8 @@
 //! record, and a field that is not known is left out.
 
 mod fields;
+mod flow;
+mod process;
 mod stats;
 
 use std::io::{self, Write};
@@ -14,12 +16,15 @@ use crate::decode::Path;
 use crate::flow::Flow;
 use crate::inspect::tls::EchKind;
 use crate::inspect::{Detail, Observation, SeenIn};
+use crate::originator::Process;
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
-    AttributionFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields,
-    Ingress, Inner, Interface, Network, Observer, OriginatorFields, Question, Related, RuleFields,
-    ServiceFields, SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
+    Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields, Ingress, Inner,
+    Interface, Network, Observer, OriginatorFields, Question, Related, RuleFields, ServiceFields,
+    SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
 };
+use flow::FlowDocument;
+use process::{AttributionFields, Endpoint};
 
 /// The version of the schema, in `ecs.version`.
 pub const VERSION: &str = "9.5.0";
@@ -33,6 +38,7 @@ pub fn write(record: &Record, sources: &Sources, to: impl Write) -> io::Result<(
         Record::Alert(alert) => serde_json::to_writer(to, &Document::alert(alert, sources)),
         Record::Summary(summary) => serde_json::to_writer(to, &Document::summary(summary, sources)),
         Record::Hostname(observation) => serde_json::to_writer(to, &Document::hostname(observation, sources)),
+        Record::Flow(flow) => serde_json::to_writer(to, &FlowDocument::new(flow, sources)),
         Record::Stats(stats) => serde_json::to_writer(to, &stats::document(stats)),
     };
     result.map_err(io::Error::from)
@@ -143,44 +149,33 @@ impl<'a> Document<'a> {
         Self {
             timestamp: observation.at,
             ecs: Ecs { version: VERSION },
-            event: Event {
-                kind: "event",
-                category: &["network"],
-                type_: match observation.seen_in.is_connection() {
+            event: Event::plain(
+                "undertone.hostname",
+                match observation.seen_in.is_connection() {
                     true => &["connection"],
                     false => &["connection", "protocol"],
                 },
-                module: "undertone",
-                dataset: "undertone.hostname",
-                id: None,
-                action: None,
-                severity: None,
-                risk_score: None,
-                reason: None,
-                start: None,
-                end: None,
-                duration: None,
-            },
-            observer: Observer {
-                vendor: "undertone",
-                product: "undertone",
-                type_: "sensor",
-                version: env!("CARGO_PKG_VERSION"),
-                ingress: interface,
-            },
+            ),
+            observer: Observer::new(interface),
             rule: None,
             threat: None,
-            source: End { ip: src.ip, port: Some(src.port), domain: None },
-            destination: Some(End { ip: dst.ip, port: Some(dst.port), domain: Some(name) }),
+            source: End::new(src, None),
+            destination: Some(End::new(dst, Some(name))),
             network: Network {
                 transport: Some(Transport(protocol)),
                 type_: if src.ip.is_ipv4() { "ipv4" } else { "ipv6" },
                 protocol: words::protocol(observation),
                 application: None,
                 community_id: Some(observation.flow.key().community_id().to_string()),
+                bytes: None,
+                packets: None,
                 vlan: outer,
                 inner: inner.map(|vlan| Inner { vlan }),
             },
+            host: None,
+            user: None,
+            process: None,
+            container: None,
             dns: match &observation.detail {
                 Detail::Dns { qtype, qclass } => Some(Dns {
                     question: Question { name, type_: words::dns_type(*qtype), class: class(*qclass) },
@@ -219,8 +214,10 @@ impl<'a> Document<'a> {
         self.network.application = Some(listed.service.to_lowercase().replace(' ', "-"));
         self.undertone.level = Some(finding.level.as_str());
         self.undertone.rules = finding.rules.iter().map(|rule| FiredRule::from(&**rule)).collect();
-        self.undertone.attribution = Some(AttributionFields { level: finding.attribution.level.as_str() });
         self.undertone.originator = OriginatorFields::of(finding);
+        self.undertone.attribution = Some(AttributionFields::from(&finding.attribution));
+        let Endpoint { host, user, process, container } = Endpoint::from(&finding.attribution);
+        (self.host, self.user, self.process, self.container) = (host, user, process, container);
         self.undertone.service = Some(ServiceFields {
             name: listed.service,
             category: listed.category,
@@ -251,7 +248,8 @@ fn hello_fields(observation: &Observation) -> Option<HelloFields<'_>> {
 fn reason(finding: &Finding) -> String {
     let listed = finding.listed();
     let observation = &finding.contact.observation;
-    let (client, name) = (observation.flow.src.ip, &observation.hostname);
+    let name = &observation.hostname;
+    let client = who(finding);
     let carrier = words::carrier(observation.seen_in);
     if observation.seen_in.is_connection() {
         format!("{client} reached {name} ({}, {}) over {carrier}", listed.service, listed.category)
@@ -260,9 +258,23 @@ fn reason(finding: &Finding) -> String {
     }
 }
 
+/// `powershell.exe (10.0.0.7)`, with the process where one is named: for whom it is, where that is known.
+fn who(finding: &Finding) -> String {
+    let client = finding.contact.observation.flow.src.ip;
+    let attribution = &finding.attribution;
+    let name = |process: &Process| process.name.as_deref().map(str::to_owned);
+    let process = attribution.process.as_deref().and_then(name);
+    let behind = attribution.delegated.as_ref().and_then(|delegated| name(delegated.likely.as_deref()?));
+    match (process, behind) {
+        (Some(process), Some(behind)) => format!("{process} for {behind} ({client})"),
+        (Some(process), None) => format!("{process} ({client})"),
+        (None, _) => client.to_string(),
+    }
+}
+
 fn summed_up(summary: &Summary) -> String {
     let listed = summary.finding.listed();
-    let client = summary.finding.contact.observation.flow.src.ip;
+    let client = who(&summary.finding);
     let contacts = if summary.count == 1 { "contact" } else { "contacts" };
     format!("{client} had {} {contacts} with {} ({})", summary.count, listed.service, listed.category)
 }

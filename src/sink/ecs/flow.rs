@@ -1,0 +1,125 @@
+//! Conversations as documents.
+
+use serde::Serialize;
+
+use super::super::{FlowRecord, Source, Sources, words};
+use super::fields::{
+    Ecs, End, Event, FileFields, HostnameFields, Ingress, Interface, Network, Observer, Related, Transport,
+    Ways,
+};
+use super::process::{AttributionFields, ContainerFields, Endpoint, HostFields, ProcessFields, UserFields};
+use crate::capture::Timestamp;
+
+/// A conversation as a document.
+#[derive(Serialize)]
+pub(super) struct FlowDocument<'a> {
+    #[serde(rename = "@timestamp")]
+    timestamp: Timestamp,
+    ecs: Ecs,
+    event: Event,
+    observer: Observer<'a>,
+    source: End<'a>,
+    destination: End<'a>,
+    network: Network,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<HostFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<UserFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<ContainerFields<'a>>,
+    related: Related<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileFields<'a>>,
+    undertone: FlowUndertone<'a>,
+}
+
+#[derive(Serialize)]
+struct FlowUndertone<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hostname: Option<HostnameFields<'a>>,
+    flow: FlowFields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<AttributionFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame: Option<u64>,
+}
+
+/// What is to be known of the figures.
+#[derive(Serialize)]
+struct FlowFields {
+    /// Whether the beginning was seen; else somebody may have begun it long before, and it may be the other one.
+    begin_seen: bool,
+    end_seen: bool,
+}
+
+impl<'a> FlowDocument<'a> {
+    pub(super) fn new(record: &'a FlowRecord, sources: &'a Sources) -> Self {
+        let conversation = &record.conversation;
+        let flow = conversation.flow;
+        let (mut file, mut frame, mut ingress) = (None, None, None);
+        match sources.get(conversation.source) {
+            Some(Source::File(path)) => {
+                file = Some(FileFields { path });
+                frame = Some(conversation.first_frame);
+            }
+            Some(Source::Interface(name)) => ingress = Some(Ingress { interface: Interface { name } }),
+            None => {}
+        }
+        let name = conversation.name.as_deref();
+        let domain = name.filter(|(_, seen_in)| seen_in.is_connection()).map(|(name, _)| name.as_str());
+        let Endpoint { host, user, process, container } =
+            record.attribution.as_ref().map(Endpoint::from).unwrap_or_default();
+        let (sent, received) = (conversation.sent, conversation.received);
+        let mut event = Event::plain("undertone.flow", &["connection", "info"]);
+        event.start = Some(conversation.first);
+        event.end = Some(conversation.last);
+        event.duration = Some(conversation.last.since(conversation.first).max(0));
+        let mut source = End::new(flow.src, None);
+        (source.bytes, source.packets) = (Some(sent.bytes), Some(sent.packets));
+        let mut destination = End::new(flow.dst, domain);
+        (destination.bytes, destination.packets) = (Some(received.bytes), Some(received.packets));
+        Self {
+            timestamp: conversation.first,
+            ecs: Ecs { version: super::VERSION },
+            event,
+            observer: Observer::new(ingress),
+            source,
+            destination,
+            network: Network {
+                transport: Some(Transport(flow.protocol)),
+                type_: if flow.src.ip.is_ipv4() { "ipv4" } else { "ipv6" },
+                protocol: name.and_then(|(_, seen_in)| words::protocol_of(*seen_in)),
+                application: None,
+                community_id: Some(flow.key().community_id().to_string()),
+                bytes: Some(sent.bytes + received.bytes),
+                packets: Some(sent.packets + received.packets),
+                vlan: None,
+                inner: None,
+            },
+            host,
+            user,
+            process,
+            container,
+            related: Related {
+                ip: if flow.src.ip == flow.dst.ip {
+                    vec![flow.src.ip]
+                } else {
+                    vec![flow.src.ip, flow.dst.ip]
+                },
+                hosts: name.map(|(name, _)| name.as_str()).into_iter().collect(),
+            },
+            file,
+            undertone: FlowUndertone {
+                hostname: name.map(|(name, seen_in)| HostnameFields {
+                    name: Some(name),
+                    ..HostnameFields::ways(Ways::One(seen_in.as_str()))
+                }),
+                flow: FlowFields { begin_seen: conversation.whole, end_seen: conversation.ended },
+                attribution: record.attribution.as_ref().map(AttributionFields::from),
+                frame,
+            },
+        }
+    }
+}
