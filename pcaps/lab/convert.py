@@ -6,6 +6,8 @@ convert.py pcapng ETHER RAW OUT  one pcapng with two interfaces (Ethernet, and r
                                  of time, an unknown block after the first, and interface statistics at the end
 convert.py cut IN OUT            ends the file in the middle of the last packet that holds a ClientHello
 convert.py rotate NAME IN OUT OUT  two files, the edge between the two segments of the ClientHello that has NAME in the second
+convert.py once IN OUT           without the packets that are the same, to the last bit, as one within 50 ms before
+convert.py wrap KIND IN OUT      an Ethernet capture, each packet in a wrapping of lab/wrap.py
 """
 import struct
 import sys
@@ -116,5 +118,24 @@ def rotate(name, source, first, second):
     raise SystemExit(f"no ClientHello with {name} in its second segment")
 
 
+def once(source, target):
+    link, packets = read(source)
+    seen, kept = {}, []
+    for time, length, data in packets:
+        if time - seen.get(data, -(10**18)) > 50_000_000:
+            kept.append((time, length, data))
+        seen[data] = time
+    write(target, link, kept)
+
+
+def wrap(kind, source, target):
+    import wrap as wrappings
+
+    link, packets = read(source)
+    assert link == 1
+    wrapped = [(time, wrappings.KINDS[kind](data)) for time, _, data in packets]
+    write(target, wrappings.LINKS.get(kind, 1), [(time, len(data), data) for time, data in wrapped if data])
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (null, bigendian, pcapng, cut, rotate)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (null, bigendian, pcapng, cut, rotate, once, wrap)}[sys.argv[1]](*sys.argv[2:])

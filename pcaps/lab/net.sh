@@ -62,7 +62,7 @@ plug() {
 # net_down: end what runs in our namespaces (and nothing else), and take the namespaces away.
 net_down() {
     local ns
-    for ns in ut-switch ut-server ut-inner $(for c in $CLIENTS; do echo ut-c$c; done); do
+    for ns in ut-switch ut-server ut-inner ut-left ut-right $(for c in $CLIENTS; do echo ut-c$c; done); do
         if [ -e /run/netns/$ns ]; then
             ip netns pids $ns 2>/dev/null | xargs -r kill -9 2>/dev/null || true
             ip netns del $ns 2>/dev/null || true

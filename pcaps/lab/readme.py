@@ -5,6 +5,7 @@ usage: readme.py FOLDER NAMES.TXT [ROW...] <words
 The words may hold {version:COMMAND}, replaced by the first line that the command prints. A ROW, "name | client | how | note",
 is added to the table as it stands: it says what tshark does not see or what the reader should know.
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -56,34 +57,40 @@ def rows(path):
     def note(name, client, how, what):
         seen.setdefault((name, client, how), []).append(what)
 
-    ends = ("ip.src", "ipv6.src", "udp.dstport", "tcp.dstport")
-    for v4, v6, udp, tcp, name, kind in tshark(
+    ends = ("frame.protocols", "ip.src", "ipv6.src", "udp.dstport", "tcp.dstport")
+    for client, udp, tcp, name, kind in innermost(
         path, "(dns || mdns || llmnr) && dns.flags.response == 0 && dns.qry.name", *ends, "dns.qry.name", "dns.qry.type"
     ):
         how = {"5353": "dns_query (mdns)", "5355": "dns_query (llmnr)"}.get(udp, "dns_query" + (" over tcp" if tcp else ""))
         for name, kind in zip(name.split(","), kind.split(",")):
-            note(name, client_of(v4, v6), how, TYPES.get(kind, kind))
-    for v4, v6, udp, tcp, tls, dtls, quic in tshark(
+            note(name, client, how, TYPES.get(kind, kind))
+    for client, udp, tcp, tls, dtls, quic in innermost(
         path, "tls.handshake.type == 1 || dtls.handshake.type == 1", *ends,
         "tls.handshake.extensions_server_name", "dtls.handshake.extensions_server_name", "quic.version",
     ):
         name = tls or dtls
         how = "quic_sni" if quic else "tls_sni (dtls)" if udp else "tls_sni"
-        note(name or "(none)", client_of(v4, v6), how, f"port {udp or tcp}")
-    for v4, v6, udp, tcp, methods, hosts in tshark(path, "http.request", *ends, "http.request.method", "http.host"):
+        note(name or "(none)", client, how, f"port {udp or tcp}")
+    for client, udp, tcp, methods, hosts in innermost(path, "http.request", *ends, "http.request.method", "http.host"):
         for method, host in zip(methods.split(","), hosts.split(",") if hosts else [""]):
             # The port behind the name is no part of it.
             host = re.sub(r":\d+$", "", host)
             name = "(an address)" if re.fullmatch(r"[\d.]+|\[.*\]", host) else host or "(none)"
-            note(name, client_of(v4, v6), "http_connect" if method == "CONNECT" else "http_host", f"port {tcp}")
+            note(name, client, "http_connect" if method == "CONNECT" else "http_host", f"port {tcp}")
     for (name, client, how), whats in seen.items():
         counts = ", ".join(f"{w}" + (f" ×{whats.count(w)}" if whats.count(w) > 1 else "") for w in dict.fromkeys(whats))
         yield name, client, how, counts, contact(name)
 
 
-def client_of(v4, v6):
-    # In a tunnel or a proxied packet tshark lists several addresses: the outermost is the sender on this wire.
-    return (v4 or v6).split(",")[0]
+def innermost(path, display, *fields):
+    """What tshark shows, with the innermost of all addresses and ports: those of a tunnel stand before them."""
+    for protocols, v4, v6, udp, tcp, *rest in tshark(path, display, *fields):
+        # A reassembled datagram is shown with the last fragment, whose protocols end at the fragment's own layer.
+        layers = protocols.split(":")
+        last = lambda *names: next((layer for layer in reversed(layers) if layer in names), "")
+        client = {"ip": v4, "ipv6": v6}.get(last("ip", "ipv6"), "").split(",")[-1]
+        transport = last("udp", "tcp")
+        yield client, udp.split(",")[-1] * (transport != "tcp"), tcp.split(",")[-1] * (transport == "tcp"), *rest
 
 
 TYPES = {"1": "A", "5": "CNAME", "12": "PTR", "16": "TXT", "28": "AAAA", "33": "SRV", "64": "SVCB", "65": "HTTPS",
@@ -91,6 +98,8 @@ TYPES = {"1": "A", "5": "CNAME", "12": "PTR", "16": "TXT", "28": "AAAA", "33": "
 
 words = re.sub(r"\{version:([^}]*)\}", lambda m: run(m[1]), sys.stdin.read()).strip()
 captures = sorted(p for p in folder.iterdir() if p.name.startswith("input"))
+# What tshark is to read instead.
+captures = [pathlib.Path(path) for path in os.environ.get("CAPTURES", "").split()] or captures
 out = [f"# {folder.name}", "", words, "", f"Made by `pcaps/make {folder.name}`."]
 for path in captures:
     title = "What is in it" if len(captures) == 1 else f"What is in {path.name}"
