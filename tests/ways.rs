@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::binary::undertone;
 use common::packets::{self, FIRST, hello, pcap, tcp};
 use common::{Replayed, replay};
 use undertone::decode::{Path, TunnelKind};
@@ -211,4 +212,107 @@ fn a_copy_may_be_in_the_next_file() {
     let replayed = replay(&paths, 1, 1 << 20);
     let names: Vec<&str> = replayed.observations.iter().map(|one| one.hostname.as_str()).collect();
     assert_eq!(names, ["pastebin.com", "a.example"]);
+}
+
+/// A pcap file of Ethernet frames with these times, in nanoseconds.
+fn timed(frames: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let mut file = pcap(&[]);
+    for (at, frame) in frames {
+        let (seconds, nanos) = ((at / 1_000_000_000) as u32, (at % 1_000_000_000) as u32);
+        for word in [seconds, nanos, frame.len() as u32, frame.len() as u32] {
+            file.extend_from_slice(&word.to_le_bytes());
+        }
+        file.extend_from_slice(frame);
+    }
+    file
+}
+
+/// Names depend on the order of the frames, and their times on nothing else.
+#[test]
+fn times_that_run_backwards_or_jump_lose_nothing() {
+    const SECOND: u64 = 1_000_000_000;
+    let stream = hello("github.com");
+    let (head, tail) = stream.split_at(60);
+    let frames = [
+        query("pastebin.com"),
+        tcp(1000, FIRST, "A", head),
+        query("a.example"),
+        tcp(1000, FIRST.wrapping_add(60), "A", tail),
+    ];
+    let day = 86_400 * SECOND;
+    for times in [
+        [4, 3, 2, 1].map(|second| second * SECOND),
+        [9 * day, 1, 5 * day, 2],
+        [0, 4_294_967_295 * SECOND, 7, 0],
+        [SECOND; 4],
+    ] {
+        let frames: Vec<(u64, Vec<u8>)> = times.into_iter().zip(frames.iter().cloned()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pcap");
+        let bytes = timed(&frames);
+        std::fs::write(&path, &bytes).unwrap();
+        for chunk_bytes in (1..bytes.len()).step_by(7).chain([bytes.len()]) {
+            let replayed = replay(std::slice::from_ref(&path), 1, chunk_bytes);
+            let seen: Vec<_> = replayed
+                .observations
+                .iter()
+                .map(|one| (one.hostname.as_str(), one.at.as_nanos().unsigned_abs()))
+                .collect();
+            let expected = [("pastebin.com", times[0]), ("a.example", times[2]), ("github.com", times[3])];
+            assert_eq!(seen, expected, "{times:?} in chunks of {chunk_bytes}");
+        }
+    }
+}
+
+/// What could not be read is told by layer and reason, and where the first of it is.
+#[test]
+fn what_is_not_decoded_is_told_with_its_place() {
+    let ether_type = |number: u16, rest: &[u8]| [&[2; 12], &number.to_be_bytes()[..], rest].concat();
+    let good = query("a.example");
+    let mut cut_header = good.clone();
+    cut_header.truncate(20);
+    let mut cut_inside = in_vxlan(&good, 1);
+    cut_inside.truncate(60);
+    // Sixteen bytes at the front of a datagram, and sixteen others there: IPv6 abandons it.
+    let fragment = |byte| {
+        let mut ip = vec![0x60, 0, 0, 0, 0, 24, 44, 64];
+        ip.extend([0xfd; 32]);
+        ip.extend([17, 0, 0, 1, 0, 0, 0, 9]);
+        ip.extend([byte; 16]);
+        ether_type(0x86dd, &ip)
+    };
+    let tags = (0..20).fold(good[14..].to_vec(), |inner, _| [&[0, 1, 0x81, 0][..], &inner].concat());
+    let frames = [
+        good.clone(),
+        ether_type(0x0806, &[0; 46]),
+        ether_type(0x0806, &[0; 46]),
+        cut_header,
+        cut_inside,
+        fragment(1),
+        fragment(2),
+        ether_type(0x8100, &tags),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("a.pcap"), pcap(&frames)).unwrap();
+    let said = [
+        "ethernet: 0x0806 is not decoded (first: packet 2) 2",
+        "ipv4: malformed or cut short (first: packet 4) 1",
+        "vxlan: malformed or cut short inside (first: packet 5) 1",
+        "ip fragment: overlap in IPv6 (first: packet 7) 1",
+        "vlan: too many headers (first: packet 8) 1",
+    ];
+    undertone(&["replay", "-v", &path("a.pcap")]).ended(0).says(&said);
+    // Of several files, it is the place in its own.
+    std::fs::write(path("b.pcap"), pcap(&[good.clone(), good.clone(), good, ether_type(0x88cc, &[0; 46])]))
+        .unwrap();
+    let of_b = format!("ethernet: 0x88cc is not decoded (first: packet 4 of {}) 1", path("b.pcap"));
+    undertone(&["replay", "-v", &path("a.pcap"), &path("b.pcap")]).ended(0).says(&[&of_b]);
+}
+
+#[test]
+fn what_came_twice_is_told() {
+    undertone(&["replay", "pcaps/mirrored-twice/input.pcap"])
+        .ended(0)
+        .says(&["mirrored     7 packets a second time; what they tell is counted once"]);
 }
