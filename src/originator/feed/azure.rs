@@ -5,11 +5,6 @@ use super::windows::{Event, matters};
 use super::{Outcome, Refusal, Tell, time};
 use crate::originator::record::{Clock, Time};
 
-/// Whether a record is a row of it.
-pub(super) fn is(record: Node<'_>) -> bool {
-    record.has("EventData") && record.has("EventID")
-}
-
 /// Tells what a row of it says.
 pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     let Some(id) = record.small("EventID").filter(|id| matters(*id)) else { return Outcome::PassedOver };
@@ -29,7 +24,7 @@ pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
         event.data.set_all(data);
         return event.tell(tell);
     };
-    let Ok(inner) = Document::parse(text.as_bytes()) else { return Outcome::Refused(Refusal::BrokenJson) };
+    let Ok(inner) = Document::parse(text) else { return Outcome::Refused(Refusal::BrokenJson) };
     event.data.set_all(inner.root());
     event.tell(tell)
 }

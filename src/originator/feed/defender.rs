@@ -242,7 +242,7 @@ fn count(row: Row<'_>) -> u32 {
     let Some(additional) = row.column("AdditionalFields") else { return 1 };
     let count = match additional.as_str() {
         // It is a JSON text more often than an object.
-        Some(text) => Document::parse(text.as_bytes()).ok().and_then(|inner| inner.root().small(path)),
+        Some(text) => Document::parse(text).ok().and_then(|inner| inner.root().small(path)),
         None => additional.small(path),
     };
     count.filter(|count| *count > 0).unwrap_or(1)
@@ -259,9 +259,9 @@ fn addresses(row: Row<'_>) -> Result<Option<Said<'_>>, Refusal> {
             .collect()
     };
     let addresses = match list.as_str() {
-        Some(text) => Document::parse(text.as_bytes())
-            .map(|inner| read(inner.root()))
-            .map_err(|_| Refusal::NoAddress)?,
+        Some(text) => {
+            Document::parse(text).map(|inner| read(inner.root())).map_err(|_| Refusal::NoAddress)?
+        }
         None => read(list),
     };
     if addresses.is_empty() {

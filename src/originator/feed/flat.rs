@@ -8,11 +8,6 @@ use super::windows::{Event, matters};
 use super::{Outcome, Tell, time};
 use crate::originator::record::{Clock, Time};
 
-/// Whether a record looks like one of them.
-pub(super) fn is(record: Node<'_>) -> bool {
-    record.has("EventID") || (record.has("event_data") && record.has("log_name"))
-}
-
 /// Tells what a record says.
 pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     match record.get("event_data") {

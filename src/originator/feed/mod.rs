@@ -260,9 +260,9 @@ impl Feed {
             return Outcome::PassedOver;
         }
         let mended;
-        let document = match Document::parse(json) {
-            Ok(document) => document,
-            Err(_) => {
+        let document = match std::str::from_utf8(json).ok().and_then(|json| Document::parse(json).ok()) {
+            Some(document) => document,
+            None => {
                 mended = mend(json);
                 match mended.as_deref().map(Document::parse) {
                     Some(Ok(document)) => document,
@@ -297,36 +297,85 @@ impl Feed {
 
 /// The array of records in what an API or a stream answers with, where it stands on one line.
 fn wrapped(document: Node<'_>) -> Option<Node<'_>> {
-    ["records", "Results", "results", "hits.hits"].into_iter().filter_map(|path| document.get(path)).find(
-        |records| records.is_array() && records.children().next().is_some_and(|(_, first)| first.is_object()),
-    )
+    let is_wrapper = |key| matches!(key, "records" | "Results" | "results" | "hits");
+    document.children().filter(|(key, _)| is_wrapper(*key)).find_map(|(key, node)| {
+        let records = if key == "hits" { node.get("hits")? } else { node };
+        let holds =
+            records.is_array() && records.children().next().is_some_and(|(_, first)| first.is_object());
+        holds.then_some(records)
+    })
 }
 
-/// Reads one record, of whatever format.
+/// Reads one record, of whatever format: the first that its outermost keys belong to.
 fn record(record: Node<'_>, tell: Tell<'_>) -> Outcome {
-    // Elasticsearch answers with the document inside of what it knows about it.
-    let record = record.get("_source").filter(|source| source.is_object()).unwrap_or(record);
+    let shape = Shape::of(record);
+    if let Some(source) = shape.source {
+        // Elasticsearch answers with the document inside of what it knows about it.
+        return self::record(source, tell);
+    }
     match () {
-        () if elastic_defend::is(record) => elastic_defend::read(record, tell),
-        () if winlogbeat::is(record) => winlogbeat::read(record, tell),
-        () if azure::is(record) => azure::read(record, tell),
-        () if flat::is(record) => flat::read(record, tell),
-        () if auditbeat::is(record) => auditbeat::read(record, tell),
-        () if defender::is(record) => defender::read(record, tell),
-        () if sysmon_linux::is(record) => sysmon_linux::read(record, tell),
+        () if shape.event_id && shape.event_data => azure::read(record, tell),
+        () if shape.event_id || shape.winlogbeat_6 => flat::read(record, tell),
+        () if shape.ecs && elastic_defend::is(record) => elastic_defend::read(record, tell),
+        () if shape.winlog => winlogbeat::read(record, tell),
+        () if shape.ecs && auditbeat::is(record) => auditbeat::read(record, tell),
+        () if shape.defender && defender::is(record) => defender::read(record, tell),
+        () if shape.syslog => sysmon_linux::read(record, tell),
         () => Outcome::Refused(Refusal::Unrecognised),
+    }
+}
+
+/// What the outermost keys of a record tell of its format; of dotted keys, what stands before the first dot.
+#[derive(Default)]
+struct Shape<'d> {
+    /// `EventID`: an event of Windows, flat.
+    event_id: bool,
+    /// `EventData`: its values are in a column.
+    event_data: bool,
+    /// `log_name`: winlogbeat before its seventh version.
+    winlogbeat_6: bool,
+    /// `winlog`: winlogbeat since.
+    winlog: bool,
+    /// `agent`, `event`, `auditd`, `data_stream`: the Elastic Common Schema.
+    ecs: bool,
+    /// `DeviceId`, `DeviceName`, `properties`: Microsoft Defender.
+    defender: bool,
+    /// `SyslogMessage`: a row of Azure.
+    syslog: bool,
+    source: Option<Node<'d>>,
+}
+
+impl<'d> Shape<'d> {
+    fn of(record: Node<'d>) -> Self {
+        let mut shape = Self::default();
+        for (key, node) in record.children() {
+            match key {
+                "EventID" => shape.event_id = true,
+                "EventData" => shape.event_data = true,
+                "log_name" => shape.winlogbeat_6 = true,
+                "agent" | "event" | "auditd" | "data_stream" => shape.ecs = true,
+                "winlog" => shape.winlog = true,
+                "DeviceId" | "DeviceName" | "properties" => shape.defender = true,
+                "SyslogMessage" => shape.syslog = true,
+                "_source" if node.is_object() => shape.source = Some(node),
+                _ => match key.split_once('.') {
+                    Some(("agent" | "event" | "auditd" | "data_stream", _)) => shape.ecs = true,
+                    Some(("winlog", _)) => shape.winlog = true,
+                    _ => {}
+                },
+            }
+        }
+        shape
     }
 }
 
 /// JSON whose texts hold bytes that JSON forbids, NUL and other control characters or broken UTF-8, without them; none where that is not
 /// what is wrong.
-fn mend(json: &[u8]) -> Option<Vec<u8>> {
-    let wrong = |byte: &u8| *byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t');
+fn mend(json: &[u8]) -> Option<String> {
+    let wrong = |code: u32| code < 0x20 && !matches!(code, 0x09 | 0x0a | 0x0d);
     let text = String::from_utf8_lossy(json);
-    if matches!(text, Cow::Borrowed(_)) && !json.iter().any(wrong) {
+    if matches!(text, Cow::Borrowed(_)) && !json.iter().any(|byte| wrong(u32::from(*byte))) {
         return None;
     }
-    let mut mended = text.into_owned().into_bytes();
-    mended.iter_mut().filter(|byte| wrong(byte)).for_each(|byte| *byte = b' ');
-    Some(mended)
+    Some(text.replace(|character: char| wrong(character.into()), " "))
 }

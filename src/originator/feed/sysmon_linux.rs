@@ -6,11 +6,6 @@ use super::document::Node;
 use super::{Outcome, Tell, time, values, windows, xml};
 use crate::originator::record::{Clock, FeedKind, Record, Said, Time};
 
-/// Whether a record is a row of `Syslog`.
-pub(super) fn is(record: Node<'_>) -> bool {
-    record.has("SyslogMessage")
-}
-
 /// Tells what a row says.
 pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     let message = record.get("SyslogMessage").and_then(Node::as_str).unwrap_or_default();

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use memchr::{memchr, memchr2};
+
 use crate::capture::Timestamp;
 use crate::flow::Protocol;
 use crate::originator::record::{Clock, Parent, Process, Text, Time};
@@ -57,7 +59,7 @@ pub(super) fn number(text: &str) -> Option<u64> {
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_ascii();
     let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let text = text.split_once('%').map_or(text, |(address, _)| address);
+    let text = memchr(b'%', text.as_bytes()).and_then(|zone| text.get(..zone)).unwrap_or(text);
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
@@ -85,13 +87,9 @@ fn bare(guid: &str) -> &str {
 
 /// The second in which a process began, which Sysmon writes into its GUID: the third and the second group, of a GUID as [`guid`] gives it.
 pub(super) fn started(guid: &str) -> Option<Time> {
-    let mut groups = guid.split('-');
-    let (low, high) = (groups.nth(1)?, groups.next()?);
-    if low.len() != 4 || high.len() != 4 {
-        return None;
-    }
-    let seconds =
-        i64::from(u16::from_str_radix(high, 16).ok()?) << 16 | i64::from(u16::from_str_radix(low, 16).ok()?);
+    let (low, high) = (guid.get(8..14)?, guid.get(13..19)?);
+    let group = |text: &str| u16::from_str_radix(text.strip_prefix('-')?.strip_suffix('-')?, 16).ok();
+    let seconds = i64::from(group(high)?) << 16 | i64::from(group(low)?);
     Some(Time { at: Timestamp::from_parts(seconds, 0), clock: Clock::Event })
 }
 
@@ -99,7 +97,7 @@ pub(super) fn started(guid: &str) -> Option<Time> {
 pub(super) fn image<'a>(text: Option<Text<'a>>) -> (Option<Text<'a>>, Option<Text<'a>>) {
     match text.and_then(self::text) {
         Some(text) if UNKNOWN_PROCESS.contains(&&*text) => (None, None),
-        Some(text) if text.contains(['/', '\\']) => (Some(text), None),
+        Some(text) if memchr2(b'/', b'\\', text.as_bytes()).is_some() => (Some(text), None),
         name => (None, name),
     }
 }

@@ -9,11 +9,6 @@ use super::windows::{Event, matters};
 use super::{Outcome, Refusal, Tell, ecs, sysmon, values};
 use crate::originator::record::{Clock, FeedKind, NameKind, Query, Said};
 
-/// Whether a record looks like one of them.
-pub(super) fn is(record: Node<'_>) -> bool {
-    record.has("winlog.event_id") || record.has("winlog.channel")
-}
-
 /// Tells what a record says.
 pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     let id = record.small("winlog.event_id").or_else(|| record.small("event.code"));

@@ -29,7 +29,10 @@ pub(super) fn number(xml: &[u8]) -> Option<u32> {
 pub(super) fn event(xml: &[u8], tell: Tell<'_>) -> Outcome {
     match number(xml) {
         Some(id) if !windows::matters(id) => Outcome::PassedOver,
-        _ => read(&String::from_utf8_lossy(xml), None, tell),
+        _ => match std::str::from_utf8(xml) {
+            Ok(xml) => read(xml, None, tell),
+            Err(_) => read(&String::from_utf8_lossy(xml), None, tell),
+        },
     }
 }
 
@@ -111,13 +114,11 @@ fn begin(
     name: &mut String,
     written: &mut Option<crate::capture::Timestamp>,
 ) -> Element {
-    let attribute = |name: &str| tag.try_get_attribute(name).ok().flatten();
+    let attribute = |name: &str| attribute(tag.attributes_raw(), name);
     match tag.local_name().as_ref() {
         "Data" => {
             name.clear();
-            if let Some(attribute) = attribute("Name") {
-                name.push_str(&attribute.value);
-            }
+            name.push_str(attribute("Name").unwrap_or_default());
             Element::Data
         }
         "EventID" => Element::Id,
@@ -125,14 +126,29 @@ fn begin(
         "Channel" => Element::Channel,
         "Computer" => Element::Computer,
         "Provider" => {
-            event.provider = attribute("Name").map(|name| provider(&name.value));
+            event.provider = attribute("Name").map(provider);
             Element::Other
         }
         "TimeCreated" => {
-            *written = attribute("SystemTime").and_then(|time| time::timestamp(&time.value));
+            *written = attribute("SystemTime").and_then(time::timestamp);
             Element::Other
         }
         _ => Element::Other,
+    }
+}
+
+/// The value of an attribute as it is written: none that matters holds a reference.
+fn attribute<'t>(attributes: &'t str, name: &str) -> Option<&'t str> {
+    let mut rest = attributes;
+    loop {
+        let (found, behind) = rest.split_once('=')?;
+        let behind = behind.trim_ascii_start();
+        let quote = behind.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let (value, more) = behind.get(1..)?.split_once(quote)?;
+        if found.trim_ascii() == name {
+            return Some(value);
+        }
+        rest = more;
     }
 }
 
