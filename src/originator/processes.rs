@@ -88,8 +88,8 @@ struct Entity {
     pid: Option<u32>,
     key: Option<TextId>,
     values: [Option<Value>; Field::ALL.len()],
-    /// When it began, by the event's own clock.
-    began: Option<i64>,
+    /// When it began, by the event's own clock; what its own start says goes before what others say.
+    began: Option<Began>,
     /// When it began, by the clock that the feed's records are in order by.
     began_order: Option<i64>,
     ended: Option<i64>,
@@ -97,6 +97,23 @@ struct Entity {
     parent: Option<ParentRef>,
     /// The kind of the record of its start: `1`.
     start_kind: Option<TextId>,
+}
+
+/// When a process began, in nanoseconds.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Began {
+    /// As its own start says.
+    Told(i64),
+    /// As others say, perhaps to the second.
+    Said(i64),
+}
+
+impl Began {
+    const fn at(self) -> i64 {
+        match self {
+            Self::Told(at) | Self::Said(at) => at,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -190,9 +207,9 @@ impl Processes {
         let name = process.name.as_deref().and_then(|name| texts.keep(name));
         let order = times.order().at.as_nanos();
         let began = match (source, process.started) {
-            (Source::Start, _) => Some(event_time(times)),
-            (_, Some(started)) => Some(started.at.as_nanos()),
-            (_, None) => process.key.as_deref().and_then(guid_time),
+            (Source::Start, _) => Some(Began::Told(event_time(times))),
+            (_, Some(started)) => Some(Began::Said(started.at.as_nanos())),
+            (_, None) => process.key.as_deref().and_then(guid_time).map(Began::Said),
         };
         let identity = match (key, process.pid) {
             (Some(key), pid) => Some(Identity::Key(host, key, pid)),
@@ -223,17 +240,17 @@ impl Processes {
         }
         match source {
             Source::Start => {
-                entity.began = least(entity.began, began);
                 entity.began_order = least(entity.began_order, Some(order));
                 entity.start_kind = entity.start_kind.max_by_text(kind, texts);
             }
             Source::End => {
-                entity.began = entity.began.or(began);
                 entity.ended = least(entity.ended, Some(event_time(times)));
                 entity.ended_order = least(entity.ended_order, Some(order));
             }
-            Source::Mention | Source::Child => entity.began = entity.began.or(began),
+            Source::Mention | Source::Child => {}
         }
+        // The least: what is told goes before what is said, the earlier before the later.
+        entity.began = entity.began.into_iter().chain(began).min();
         if let Some(parent) = parent
             && entity.parent.is_none_or(|known| (parent.at, parent.pid) < (known.at, known.pid))
         {
@@ -387,7 +404,7 @@ impl Processes {
     pub(super) fn lived_about(&self, id: ProcessId, at: Timestamp, within: i64) -> bool {
         let Some(entity) = self.entity_of(id) else { return false };
         let at = at.as_nanos();
-        let begun = entity.began.is_none_or(|began| began <= at.saturating_add(within));
+        let begun = entity.began.is_none_or(|began| began.at() <= at.saturating_add(within));
         let ended = entity.ended.is_some_and(|ended| ended < at.saturating_sub(within));
         begun && !ended
     }
@@ -396,7 +413,7 @@ impl Processes {
     pub(super) fn began_about(&self, id: ProcessId, at: Timestamp, within: i64) -> bool {
         self.entity_of(id)
             .and_then(|entity| entity.began)
-            .is_some_and(|began| began.abs_diff(at.as_nanos()) <= within.unsigned_abs())
+            .is_some_and(|began| began.at().abs_diff(at.as_nanos()) <= within.unsigned_abs())
     }
 
     /// Whether one process started the other, or started what started it.
@@ -460,7 +477,7 @@ impl Processes {
         (
             entity.and_then(|entity| entity.pid),
             key,
-            entity.and_then(|entity| entity.began).unwrap_or(i64::MIN),
+            entity.and_then(|entity| entity.began).map_or(i64::MIN, Began::at),
         )
     }
 
@@ -513,7 +530,7 @@ impl Processes {
             directory: share(Field::Directory),
             user_domain,
             user,
-            started: entity.began.map(wire),
+            started: entity.began.map(|began| wire(began.at())),
             ended: entity.ended.or_else(|| self.end_of_number(entity)).map(wire),
             sha256: share(Field::Sha256),
             sha1: share(Field::Sha1),

@@ -5,6 +5,7 @@
 pub mod binary;
 pub mod cable;
 pub mod packets;
+pub mod retold;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};

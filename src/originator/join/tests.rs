@@ -484,7 +484,19 @@ fn office(turns: usize) -> (Vec<Record<'static>>, Vec<(i64, Flow)>) {
         Sysmon { host: "ws7", skewed: 6 * 86_400 * SECOND, logged: SECOND },
     ];
     let images = ["C:\\a.exe", POWERSHELL, SVCHOST, "C:\\Program Files\\b.exe"];
-    let keys = ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"];
+    // As Sysmon makes them: the second and third group are a second of the start.
+    let keys = [
+        "00000001-1000-5f5e-0000-000000000000",
+        "00000001-1007-5f5e-0000-000000000001",
+        "00000001-100e-5f5e-0000-000000000002",
+        "00000001-1015-5f5e-0000-000000000003",
+        "00000001-101c-5f5e-0000-000000000004",
+        "00000001-1023-5f5e-0000-000000000005",
+        "00000001-102a-5f5e-0000-000000000006",
+        "00000001-1031-5f5e-0000-000000000007",
+        "00000001-1038-5f5e-0000-000000000008",
+        "00000001-103f-5f5e-0000-000000000009",
+    ];
     for (number, sysmon) in hosts.into_iter().enumerate() {
         for turn in 0..turns {
             let when = turn as i64 * 7_000;
