@@ -323,6 +323,25 @@ pub struct ListArgs {
     #[arg(long, help_heading = "Lists", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     pub no_builtin_lists: bool,
+
+    /// Allow what a list says: who may reach what, until when; repeat it for several
+    ///
+    /// A hostname suffix a line, or TOML with client, process, tenant, owner, reason and expiry. What is allowed is counted in the
+    /// summary and told nowhere else; entries that were never used, or have expired, are told at the end.
+    #[arg(long, help_heading = "Lists", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub allow: Vec<PathBuf>,
+
+    /// Add Sigma rules: a file, or every .yml below a folder; repeat it for several
+    ///
+    /// Rules for network_connection, dns_query and dns are used. Hostnames that a rule asks for are looked for too. A rule that
+    /// speaks of a process waits until it is known. undertone check says of each rule whether it runs.
+    #[arg(long, help_heading = "Rules", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub rules: Vec<PathBuf>,
+
+    /// Leave the built-in rules out: only findings of rules that --rules names
+    #[arg(long, help_heading = "Rules", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
+    pub no_builtin_rules: bool,
 }
 
 /// What is written, where and how.
@@ -721,7 +740,7 @@ mod tests {
             ("replay a --repeat-window 99999999999999999999d", "1s to 366d"),
             ("replay a -q -v", "--verbose"),
             ("replay a --color blue", "--color"),
-            ("replay a --rules x", "--rules"),
+            ("replay a --rules", "--rules"),
             ("bench a --rounds 0", "--rounds"),
             ("--generate tea", "complete-bash"),
         ] {

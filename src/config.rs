@@ -144,9 +144,15 @@ pub struct Lists {
     pub builtin: bool,
     /// The user's lists, in the order given.
     pub files: Vec<ListFile>,
+    /// Whether the built-in rules judge contacts.
+    pub builtin_rules: bool,
+    /// The user's rules, in the order given; those of a folder by name.
+    pub rules: Vec<ListFile>,
+    /// Allow lists, in the order given.
+    pub allow: Vec<ListFile>,
 }
 
-/// A user's list, read but not parsed.
+/// A user's list or rule file, read but not parsed.
 #[derive(Debug, Eq, PartialEq)]
 pub struct ListFile {
     /// Its path, as given: the name of the list.
@@ -225,6 +231,12 @@ const MOST_LIST_BYTES: u64 = 256 << 20;
 
 /// The longest file of hosts that is read, in bytes: a quarter of a million lines.
 const MOST_HOSTS_BYTES: u64 = 16 << 20;
+
+/// The longest rule file that is read, in bytes: many times the longest that is known, and YAML takes some fifty times its bytes.
+const MOST_RULE_BYTES: u64 = 4 << 20;
+
+/// The most rule files of a folder: ten times what the community has in all.
+const MOST_RULE_FILES: usize = 50_000;
 
 impl Config {
     /// What the command line (with the program's name first) and the file that it names amount to.
@@ -418,7 +430,7 @@ fn talk(args: &CommonArgs) -> Talk {
 
 /// Reads the lists. Without any, `useful` says whether something is left to do.
 fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
-    if args.no_builtin_lists && args.lists.is_empty() && !useful {
+    if args.no_builtin_lists && args.lists.is_empty() && args.rules.is_empty() && !useful {
         problems.push(Problem::new(
             "--no-builtin-lists",
             "leaves nothing to find; give a list with --lists, or --hostnames to write every hostname",
@@ -432,7 +444,67 @@ fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
             Err(error) => problems.push(Problem::new(format!("--lists {name}"), error)),
         }
     }
-    Lists { builtin: !args.no_builtin_lists, files }
+    let mut allow = Vec::new();
+    for path in args.allow {
+        let name = path.display().to_string();
+        match read_limited(&path, MOST_LIST_BYTES) {
+            Ok(bytes) => allow.push(ListFile { name, bytes }),
+            Err(error) => problems.push(Problem::new(format!("--allow {name}"), error)),
+        }
+    }
+    let rules = rules(args.rules, problems);
+    Lists { builtin: !args.no_builtin_lists, files, builtin_rules: !args.no_builtin_rules, rules, allow }
+}
+
+/// Reads rule files, and those of folders and the folders in them.
+fn rules(paths: Vec<PathBuf>, problems: &mut Vec<Problem>) -> Vec<ListFile> {
+    let mut files = Vec::new();
+    for path in paths {
+        let place = format!("--rules {}", path.display());
+        let mut found = Vec::new();
+        if let Err(error) = rule_files(&path, &mut found) {
+            problems.push(Problem::new(place, error));
+            continue;
+        }
+        if found.is_empty() {
+            problems.push(Problem::new(place, "holds no file that ends with .yml or .yaml"));
+        }
+        found.sort();
+        for path in found {
+            let name = path.display().to_string();
+            match read_limited(&path, MOST_RULE_BYTES) {
+                Ok(bytes) => files.push(ListFile { name, bytes }),
+                Err(error) => problems.push(Problem::new(format!("--rules {name}"), error)),
+            }
+        }
+    }
+    files
+}
+
+/// A file itself, or the rule files below a folder.
+fn rule_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    if !path.is_dir() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let wrong = |error: std::io::Error| format!("{} cannot be read: {error}", folder.display());
+        for entry in std::fs::read_dir(&folder).map_err(wrong)? {
+            let entry = entry.map_err(wrong)?;
+            // A link to a folder may lead back; one to a file is followed.
+            let (kind, path) = (entry.file_type().map_err(wrong)?, entry.path());
+            if kind.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml") {
+                found.push(path);
+            }
+        }
+        if found.len() > MOST_RULE_FILES {
+            return Err(format!("holds more than {MOST_RULE_FILES} rule files"));
+        }
+    }
+    Ok(())
 }
 
 fn feeds(args: FeedArgs, problems: &mut Vec<Problem>) -> Feeds {

@@ -381,7 +381,7 @@ snaplen = 1_000
             ),
             (
                 "frobnicate = 1",
-                &["u.toml:1: frobnicate: there is no such option; there are bench, buffer, check, "],
+                &["u.toml:1: frobnicate: there is no such option; there are allow, bench, buffer, check, "],
             ),
             ("config = 'other'", &["there is no such option"]),
             ("replay = 1", &["u.toml:1: replay: is a use, not an option; its options stand below [replay]"]),

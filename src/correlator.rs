@@ -12,11 +12,11 @@ use crate::capture::Timestamp;
 use crate::events::{Event, Sighting};
 use crate::flow::Conversation;
 use crate::inspect::Observation;
-use crate::lists::Contact;
+use crate::lists::{AllowList, Client, Contact};
 use crate::naming::Naming;
 use crate::originator::Attribution;
 use crate::originator::record;
-use crate::rules::Rules;
+use crate::rules::{Allowed, Finding, Level, Rules};
 use crate::sink::{FlowRecord, Record};
 use crate::worker::Named;
 
@@ -27,6 +27,9 @@ pub use crate::folding::{Folder, Folding};
 pub struct Correlator {
     naming: Naming,
     rules: Rules,
+    allow: AllowList,
+    /// What is allowed: folded, and told as summaries.
+    allowed: Folder,
     folder: Folder,
     /// Where there is telemetry.
     attributor: Option<Attributor>,
@@ -38,6 +41,8 @@ impl Correlator {
         Self {
             naming: Naming::default(),
             rules: Rules::builtin(),
+            allow: AllowList::new(),
+            allowed: Folder::new(folding),
             folder: Folder::new(folding),
             attributor: None,
         }
@@ -64,6 +69,11 @@ impl Correlator {
     /// Attributes contacts with this.
     pub fn attribute(&mut self, attributor: Attributor) {
         self.attributor = Some(attributor);
+    }
+
+    /// From now on judges by these rules, and tells of what the list allows in summaries only.
+    pub fn judge_by(&mut self, rules: Rules, allow: AllowList) {
+        (self.rules, self.allow) = (rules, allow);
     }
 
     /// Takes the next contact of the capture.
@@ -103,9 +113,8 @@ impl Correlator {
     /// Tells the alerts that have settled by `now`.
     pub fn tick(&mut self, now: Timestamp, tell: &mut dyn FnMut(Record)) {
         let known = self.attributor.as_mut().map(|attributor| attributor.tick(now));
-        for (contact, attribution) in known.into_iter().flatten() {
-            let finding = self.rules.judge(contact, attribution);
-            self.folder.known(finding, tell);
+        for attributed in known.into_iter().flatten() {
+            self.known(attributed, tell);
         }
         self.folder.tick(now, tell);
     }
@@ -116,31 +125,84 @@ impl Correlator {
     }
 
     /// Tells what is left: what waited for telemetry, alerts that have not settled, then a summary of each group, in the order in
-    /// which they were opened. Gives what there is to tell of feeds, if there were any.
-    pub fn finish(mut self, tell: &mut dyn FnMut(Record)) -> Option<FeedClosing> {
-        let mut closing = None;
+    /// which they were opened. Gives what there is to tell of the whole.
+    pub fn finish(mut self, tell: &mut dyn FnMut(Record)) -> Over {
+        let mut feed = None;
         if let Some(attributor) = self.attributor.take() {
-            closing = Some(attributor.finish(&mut |waited| match waited {
+            feed = Some(attributor.finish(&mut |waited| match waited {
                 Waited::Contact(attributed) => self.attributed(attributed, tell),
-                Waited::Pending((contact, attribution)) => {
-                    let finding = self.rules.judge(contact, attribution);
-                    self.folder.known(finding, tell);
-                }
+                Waited::Pending(attributed) => self.known(attributed, tell),
                 Waited::Flow(flow) => tell(Record::Flow(Box::new(flow))),
             }));
         }
+        let closed_early = self.folder.closed_early() + self.allowed.closed_early();
         self.folder.finish(tell);
-        closing
+        self.allowed.finish(&mut summaries(tell));
+        Over { feed, allow: self.allow, closed_early }
     }
 
     fn attributed(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
-        let finding = self.rules.judge(contact, attribution);
-        self.folder.finding(finding, tell);
+        let Some(finding) = self.judge(contact, attribution) else { return };
+        if finding.allowed.is_some() {
+            self.allowed.finding(finding, &mut summaries(tell));
+        } else {
+            self.folder.finding(finding, tell);
+        }
+    }
+
+    /// Takes of a contact that was pending who made it.
+    fn known(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
+        if let Some(finding) = self.judge(contact, attribution) {
+            self.folder.known(finding, tell);
+        }
+    }
+
+    /// What a contact means, and whether it is allowed; nothing where no rule says anything of it.
+    fn judge(&mut self, contact: Contact, attribution: Attribution) -> Option<Finding> {
+        let mut finding = self.rules.judge(contact, attribution)?;
+        if self.allow.entries().is_empty() {
+            return Some(finding);
+        }
+        let Finding { contact, attribution, .. } = &finding;
+        let process = attribution.originator();
+        let client = Client {
+            address: contact.observation.flow.src.ip,
+            host: attribution.host.as_ref().map(|host| &*host.name),
+            image: process.and_then(|process| process.executable.as_deref().or(process.name.as_deref())),
+            signer: process.and_then(|process| process.signer.as_deref()),
+        };
+        let observation = &contact.observation;
+        if let Some(allow) = self.allow.allows(observation.at, client, &observation.hostname, &contact.entry)
+        {
+            finding.allowed = Some(Box::new(Allowed::from(allow)));
+            finding.level = Level::Informational;
+        }
+        Some(finding)
     }
 
     /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.
     pub const fn closed_early(&self) -> u64 {
         self.folder.closed_early()
+    }
+}
+
+/// What there is to tell of a run when it is over.
+#[derive(Debug)]
+pub struct Over {
+    /// Of feeds, if there were any.
+    pub feed: Option<FeedClosing>,
+    /// Of allow lists: how often each entry was needed.
+    pub allow: AllowList,
+    /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.
+    pub closed_early: u64,
+}
+
+/// Tells summaries, and no alerts.
+fn summaries(tell: &mut dyn FnMut(Record)) -> impl FnMut(Record) {
+    |record| {
+        if matches!(record, Record::Summary(_)) {
+            tell(record);
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use rustc_hash::FxHashMap;
 use crate::attributor::{Attributor, FeedClosing};
 use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
-use crate::correlator::{Correlator, Folding};
+use crate::correlator::{Correlator, Folding, Over};
 use crate::inspect::{Detail, SeenIn};
-use crate::lists::Lists;
+use crate::lists::AllowList;
 use crate::originator::{AttributionLevel, OffsetFound, record};
-use crate::rules::Level;
+use crate::rules::{Level, Rules};
 use crate::sink::{
     AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Source, Sources, Stats,
     Target, span,
@@ -130,6 +130,18 @@ impl Delivery {
     /// Takes a record of endpoint telemetry.
     pub fn record(&mut self, record: &record::Record<'_>) {
         self.correlator.record(record);
+    }
+
+    /// Judges contacts by these, and not by the built-in rules alone.
+    #[must_use]
+    pub fn judging_by(mut self, rules: Rules, allow: AllowList) -> Self {
+        self.judge_by(rules, allow);
+        self
+    }
+
+    /// From now on judges contacts by these. What allow lists counted before is forgotten.
+    pub fn judge_by(&mut self, rules: Rules, allow: AllowList) {
+        self.correlator.judge_by(rules, allow);
     }
 
     /// Takes what a chunk told. Says whether outputs still take records.
@@ -286,9 +298,10 @@ impl Delivery {
         self.correlate();
         self.settle_names(None);
         let Self { correlator, mut outputs, totals, late, cut, sources, begun, .. } = self;
-        let closed_early = correlator.closed_early();
         let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
-        let feed = correlator.finish(&mut |record| outputs.write(&record));
+        let Over { feed, allow, closed_early } = correlator.finish(&mut |record| outputs.write(&record));
+        let (allowed, notes): (Vec<_>, Vec<_>) =
+            allow.entries().iter().map(|entry| (entry.count(), entry.note())).unzip();
         outputs.flush();
         let Outputs { findings, tally, failure, .. } = outputs;
         let listed = |counts: FxHashMap<Box<str>, u64>| {
@@ -334,6 +347,8 @@ impl Delivery {
             findings: tally.levels,
             withheld: findings.withheld(),
             rules: listed(tally.rules),
+            allowed: allowed.into_iter().flatten().collect(),
+            notes: notes.into_iter().flatten().collect(),
             malformed: refused(true),
             unsupported: refused(false),
             copies: totals.copies,
@@ -470,30 +485,6 @@ impl Tally {
             *self.rules.entry(rule.name.as_str().into()).or_default() += 1;
         }
     }
-}
-
-/// Builds the lists that a use asks for; what is wrong with them is said on standard error.
-///
-/// Gives how many problems there were.
-pub fn lists(wanted: &config::Lists, say: bool) -> (Lists, usize) {
-    let mut problems = 0;
-    let lists = build_lists(wanted, &mut |problem| {
-        problems += 1;
-        if say {
-            eprintln!("undertone: {problem}");
-        }
-    });
-    (lists, problems)
-}
-
-/// Builds the lists that a use asks for, and tells what is wrong with them.
-pub fn build_lists(wanted: &config::Lists, tell: &mut dyn FnMut(String)) -> Lists {
-    let mut builder =
-        if wanted.builtin { crate::lists::Builder::with_builtin() } else { crate::lists::Builder::new() };
-    for file in &wanted.files {
-        builder.add(&file.name, &file.bytes).iter().for_each(|problem| tell(problem.to_string()));
-    }
-    builder.build()
 }
 
 /// Shows the closing summary and what went wrong, and gives the exit status.

@@ -106,6 +106,7 @@ pub mod stated_hosts;
 pub mod telemetry;
 
 pub mod delivery;
+pub mod judging;
 pub mod runtime;
 
 pub mod gauges;

@@ -15,6 +15,7 @@ use crate::config::{self, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::gauges::{Gauges, Loss};
+use crate::judging::Judging;
 use crate::lists::Lists;
 use crate::metrics::Board;
 use crate::reload::{self, Reloaded, Watched};
@@ -46,7 +47,7 @@ const LOSS_SPAN: Duration = Duration::from_secs(10);
 pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
-    let (lists, _) = delivery::lists(&config.lists, speak);
+    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, speak);
     let lists = Arc::new(ArcSwap::from_pointee(lists));
     config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
     let mut interfaces = Interfaces::new(config);
@@ -59,7 +60,8 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     };
     let sources = Arc::new(config.interfaces.iter().cloned().map(Source::Interface).collect());
     let bar = Progress::new(None, false);
-    let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::live())?;
+    let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::live())?
+        .judging_by(rules, allow);
     delivery.split(config.threads.get());
     let signals = Signals::install()?;
     let board = Board::default();
@@ -243,9 +245,11 @@ impl Desk<'_> {
     /// Goes by what was read again if nothing is wrong with it.
     fn reloaded(&mut self, read: Result<Reloaded, Vec<String>>) {
         match read {
-            Ok(Reloaded { config, lists }) => {
+            Ok(Reloaded { config, judging }) => {
+                let Judging { lists, rules, allow, .. } = judging;
                 let (before, after) = (self.lists.load().len(), lists.len());
                 self.lists.store(Arc::new(lists));
+                self.delivery.judge_by(rules, allow);
                 self.delivery.set(&config.output);
                 self.stats = config.stats;
                 self.reloads += 1;

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::config::{self, Config};
-use crate::delivery;
-use crate::lists::Lists;
+use crate::judging::Judging;
 
 /// What was read again.
 pub struct Reloaded {
     /// The configuration.
     pub config: config::Live,
-    /// The lists that it names.
-    pub lists: Lists,
+    /// The lists, rules and allow lists that it names.
+    pub judging: Judging,
 }
 
 /// Reads everything again that the command line names.
@@ -28,8 +27,8 @@ pub fn read() -> Result<Reloaded, Vec<String>> {
         Err(error) => return Err(error.to_string().lines().map(str::to_owned).collect()),
     };
     let mut problems = Vec::new();
-    let lists = delivery::build_lists(&config.lists, &mut |problem| problems.push(problem));
-    if problems.is_empty() { Ok(Reloaded { config, lists }) } else { Err(problems) }
+    let judging = Judging::build(&config.lists, &mut |problem| problems.push(problem));
+    if problems.is_empty() { Ok(Reloaded { config, judging }) } else { Err(problems) }
 }
 
 /// What of a configuration differs from the one that a sensor was started with, and cannot change while it runs.
@@ -57,7 +56,8 @@ pub struct Watched(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
 impl Watched {
     /// The files of a configuration, as they are now.
     pub fn of(config: &config::Live) -> Self {
-        let paths = config.lists.files.iter().map(|file| PathBuf::from(&file.name));
+        let config::Lists { files, rules, allow, .. } = &config.lists;
+        let paths = files.iter().chain(rules).chain(allow).map(|file| PathBuf::from(&file.name));
         Self(
             paths
                 .map(|path| {

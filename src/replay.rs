@@ -11,6 +11,7 @@ use crate::capture::{Filter, savefile};
 use crate::config::{self, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
+use crate::judging::Judging;
 use crate::merge::Merger;
 use crate::originator::{FeedMemory, Join};
 use crate::runtime::{CHUNK_BYTES, Reading, Told, stop_on_signals};
@@ -25,7 +26,7 @@ use crate::worker::Worker;
 pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
-    let (lists, _) = delivery::lists(&config.lists, speak);
+    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, speak);
     let lists = Arc::new(lists);
     let filter =
         config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
@@ -52,7 +53,8 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
         Arc::new(files.iter().map(|file| Source::File(file.path().display().to_string())).collect());
     let total = files.iter().map(savefile::Savefile::size).sum::<Option<u64>>();
     let bar = Progress::new(total, speak);
-    let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::replay())?;
+    let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::replay())?
+        .judging_by(rules, allow);
     let stop = stop_on_signals()?;
     let mut feed_refused = Vec::new();
     if joins {

@@ -181,6 +181,21 @@ impl Allow {
         (process, self.host.is_some(), bits, name)
     }
 
+    /// How many contacts it decided, with its name; none where there were none.
+    pub fn count(&self) -> Option<(String, u64)> {
+        (self.used > 0).then(|| (self.to_string(), self.used))
+    }
+
+    /// What its owner should know: that it was never used, or has expired.
+    pub fn note(&self) -> Option<String> {
+        let owner = self.owner.as_ref().map(|owner| format!(" ({owner})")).unwrap_or_default();
+        match (self.used, self.used_expired) {
+            (0, 0) => Some(format!("{self}{owner} was never used")),
+            (_, 0) => None,
+            (_, times) => Some(format!("{self}{owner} has expired and would have been used {times} times")),
+        }
+    }
+
     fn has_no_condition(&self) -> bool {
         [
             &self.service,
@@ -195,6 +210,12 @@ impl Allow {
         .iter()
         .all(|condition| condition.is_none())
             && self.client.is_none()
+    }
+}
+
+impl std::fmt::Display for Allow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.list, self.line)
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::problem::{Problem, Problems};
+use super::wanted::{self, Texts, Wanted};
 use super::{Entry, Service, Tier, catalogue, parse};
 
 /// Every list in use, ready to be asked. Immutable; workers share one.
@@ -19,6 +20,8 @@ use super::{Entry, Service, Tier, catalogue, parse};
 pub struct Lists {
     entries: HashSet<BySuffix, FxBuildHasher>,
     lengths: Lengths,
+    /// Texts that only rules ask for.
+    texts: Option<Texts>,
 }
 
 impl Lists {
@@ -38,7 +41,10 @@ impl Lists {
             {
                 return Some(&found.0);
             }
-            rest = rest.split_once('.')?.1;
+            match rest.split_once('.') {
+                Some((_, parent)) => rest = parent,
+                None => return self.texts.as_ref()?.find(hostname),
+            }
         }
     }
 
@@ -90,6 +96,19 @@ impl Builder {
     /// `list` is the name in problems and in [`Entry::list`]: the path, as the user gave it.
     pub fn add(&mut self, list: &str, text: impl AsRef<[u8]>) -> Vec<Problem> {
         self.add_as(list, text.as_ref())
+    }
+
+    /// Adds what rules ask for and no list has. Comes after the lists.
+    pub fn want<'w>(&mut self, wanted: impl IntoIterator<Item = &'w Wanted> + Clone) {
+        let about = wanted::about();
+        for one in wanted.clone() {
+            if let Wanted::Suffix(suffix) = one
+                && self.lists.lookup(suffix).is_none()
+            {
+                self.insert(wanted::entry(suffix, &about));
+            }
+        }
+        self.lists.texts = Texts::new(wanted);
     }
 
     /// What was added, ready to be asked.

@@ -12,6 +12,7 @@ mod index;
 mod parse;
 mod problem;
 mod suffix;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use catalogue::CATEGORIES;
 pub use explain::{Explanation, NearMiss};
 pub use index::{Builder, Lists};
 pub use problem::Problem;
+pub use wanted::Wanted;
 
 /// An observation whose hostname belongs to a listed service.
 #[derive(Clone, Debug)]
@@ -91,6 +93,11 @@ impl Entry {
     /// The list it came from: `builtin`, or a path.
     pub fn list(&self) -> &str {
         &self.about.list
+    }
+
+    /// Whether no list has it, and a loaded rule asks for it.
+    pub fn is_only_wanted(&self) -> bool {
+        *self.about.list == *Wanted::LIST
     }
 
     /// The label that names the customer, where names below this suffix have one: `contoso` of `contoso.sharepoint.com`.

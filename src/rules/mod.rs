@@ -6,18 +6,20 @@ mod facts;
 mod level;
 mod repeat;
 mod ruleset;
+pub mod sigma;
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::lists::Contact;
+use crate::lists::{Allow, Contact};
 use crate::originator::{Attribution, Originator, WireClass};
 
 pub use facts::Facts;
 pub use level::LevelRules;
 pub use repeat::{Alert, Summary};
 pub use ruleset::Rules;
+pub use sigma::SigmaRules;
 
 /// How much a finding deserves somebody's time: the levels of Sigma.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -77,6 +79,8 @@ pub struct Rule {
     pub techniques: Box<[Box<str>]>,
     /// Where it comes from; empty for a built-in one, else the path of its file.
     pub source: Box<str>,
+    /// Who wrote it: licences of rules ask that this be said wherever one fires.
+    pub author: Option<Box<str>>,
 }
 
 impl Rule {
@@ -101,6 +105,32 @@ pub struct Finding {
     pub level: Level,
     /// The rules that fired, first the one that gave the level; never empty.
     pub rules: Vec<Arc<Rule>>,
+    /// The entry of an allow list that says that this may be. It is counted, and told in the summary only.
+    pub allowed: Option<Box<Allowed>>,
+}
+
+/// Who allowed a contact.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Allowed {
+    /// The list.
+    pub list: Arc<str>,
+    /// The line of its entry, from 1.
+    pub line: usize,
+    /// Who answers for it.
+    pub owner: Option<Box<str>>,
+    /// Why it is there.
+    pub reason: Option<Box<str>>,
+}
+
+impl From<&Allow> for Allowed {
+    fn from(allow: &Allow) -> Self {
+        Self {
+            list: Arc::clone(&allow.list),
+            line: allow.line,
+            owner: allow.owner.clone(),
+            reason: allow.reason.clone(),
+        }
+    }
 }
 
 impl Finding {

@@ -233,6 +233,7 @@ pub(crate) mod tests {
             attribution: Attribution::no_telemetry(),
             originator: None,
             wire: WireClass::Unknown,
+            allowed: None,
             level,
             rules: vec![
                 Rule {

@@ -52,6 +52,10 @@ pub struct Closing {
     pub clocks: Vec<String>,
     /// What could not be read of telemetry, by reason.
     pub feed_refused: Vec<(String, u64)>,
+    /// Contacts that an allow list allowed, by its entry.
+    pub allowed: Vec<(String, u64)>,
+    /// What the user should look at: entries of allow lists that were never used, or have expired.
+    pub notes: Vec<String>,
     /// Packets that contradict a specification, by layer and reason.
     pub malformed: Vec<(String, u64)>,
     /// Packets of what is not decoded, by layer and number.
@@ -99,6 +103,8 @@ impl Closing {
         text.counts("attributed", Tone::Plain, &self.levels);
         text.each("clocks", Tone::Plain, &self.clocks);
         text.counts("unreadable", Tone::Warning, &self.feed_refused);
+        text.counts("allowed", Tone::Plain, &self.allowed);
+        text.each("to look at", Tone::Warning, &self.notes);
         text.counts("malformed", Tone::Warning, &self.malformed);
         text.counts("not decoded", Tone::Plain, &self.unsupported);
         text.counts("dropped", Tone::Warning, &self.dropped);
@@ -335,6 +341,8 @@ mod tests {
             levels: counts(&[("tuple", 17), ("none", 1)]),
             clocks: vec!["ws5 sysmon trace: -1 min 1 s (from 17 connections)".into()],
             feed_refused: counts(&[("a.jsonl: broken JSON (first: line 7)", 2)]),
+            allowed: counts(&[("ours.toml:3", 2)]),
+            notes: vec!["ours.toml:9 was never used".to_owned()],
             malformed: counts(&[("ipv4: length", 3)]),
             unsupported: counts(&[("ethernet: 0x88cc", 40)]),
             dropped: Vec::new(),
@@ -359,6 +367,8 @@ mod tests {
   attributed   tuple 17   none 1
   clocks       ws5 sysmon trace: -1 min 1 s (from 17 connections)
   unreadable   a.jsonl: broken JSON (first: line 7) 2
+  allowed      ours.toml:3 2
+  to look at   ours.toml:9 was never used
   malformed    ipv4: length 3
   not decoded  ethernet: 0x88cc 40
   limits       open streams 1

@@ -50,7 +50,7 @@ fn finding(case: &Case, lists: &Lists, rules: &Rules) -> Option<Finding> {
         candidates: 1,
         ..Attribution::no_telemetry()
     };
-    Some(rules.judge(Contact { observation, entry }, attribution))
+    rules.judge(Contact { observation, entry }, attribution)
 }
 
 /// Says of each case that is not as wanted what it is instead.
@@ -94,7 +94,7 @@ fn nobody_is_named_and_nothing_is_claimed() {
     ] {
         for case in cases::read(PUBLISHED) {
             let Some(finding) = finding(&case, &lists, &rules) else { continue };
-            let finding = rules.judge(finding.contact, Attribution::nobody(level));
+            let finding = rules.judge(finding.contact, Attribution::nobody(level)).unwrap();
             assert!(finding.level <= Level::Low, "{} {level:?}", case.id);
             assert!(finding.originator.is_none());
             assert_eq!(finding.level == Level::Low, finding.contact.entry.tier.number() <= 2, "{}", case.id);

@@ -13,7 +13,7 @@ use crate::hostname::Hostname;
 use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
 use crate::inspect::{Detail, Observation, SeenIn};
 use crate::originator::WireClass;
-use crate::rules::{Finding, Level, Rule};
+use crate::rules::{Allowed, Finding, Level, Rule};
 
 /// A document.
 #[derive(Serialize)]
@@ -135,6 +135,8 @@ pub(super) struct RuleFields<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) ruleset: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) author: Option<[&'a str; 1]>,
 }
 
 #[derive(Serialize)]
@@ -399,6 +401,8 @@ pub(super) struct Undertone<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) originator: Option<OriginatorFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allowed: Option<AllowedFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) attribution: Option<AttributionFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) summary: Option<SummaryFields<'a>>,
@@ -477,6 +481,28 @@ impl<'a> From<&'a Rule> for FiredRule<'a> {
     fn from(rule: &'a Rule) -> Self {
         let word = |level: Option<Level>| level.map(Level::as_str);
         Self { id: &rule.id, name: &rule.name, level: word(rule.level), severity: word(rule.severity) }
+    }
+}
+
+/// The entry of an allow list that says that this may be.
+#[derive(Serialize)]
+pub(super) struct AllowedFields<'a> {
+    list: &'a str,
+    line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a Allowed> for AllowedFields<'a> {
+    fn from(allowed: &'a Allowed) -> Self {
+        Self {
+            list: &allowed.list,
+            line: allowed.line,
+            owner: allowed.owner.as_deref(),
+            reason: allowed.reason.as_deref(),
+        }
     }
 }
 

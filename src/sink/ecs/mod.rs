@@ -19,9 +19,9 @@ use crate::inspect::{Detail, Observation, SeenIn};
 use crate::originator::Process;
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
-    Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields, Ingress, Inner,
-    Interface, Network, Observer, OriginatorFields, Question, Related, RuleFields, ServiceFields,
-    SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
+    AllowedFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields,
+    Ingress, Inner, Interface, Network, Observer, OriginatorFields, Question, Related, RuleFields,
+    ServiceFields, SummaryFields, Threat, Tls, TlsClient, Transport, TunnelFields, Undertone, Vlan, Ways,
 };
 use flow::FlowDocument;
 use process::{AttributionFields, Endpoint};
@@ -196,6 +196,7 @@ impl<'a> Document<'a> {
                 rules: Vec::new(),
                 service: None,
                 originator: None,
+                allowed: None,
                 attribution: None,
                 summary: None,
                 frame,
@@ -210,6 +211,7 @@ impl<'a> Document<'a> {
             id: &rule.id,
             name: &rule.name,
             ruleset: rule.ruleset(),
+            author: rule.author.as_deref().map(|author| [author]),
         });
         self.network.application = Some(listed.service.to_lowercase().replace(' ', "-"));
         self.undertone.level = Some(finding.level.as_str());
@@ -218,6 +220,7 @@ impl<'a> Document<'a> {
         self.undertone.attribution = Some(AttributionFields::from(&finding.attribution));
         let Endpoint { host, user, process, container } = Endpoint::from(&finding.attribution);
         (self.host, self.user, self.process, self.container) = (host, user, process, container);
+        self.undertone.allowed = finding.allowed.as_deref().map(AllowedFields::from);
         self.undertone.service = Some(ServiceFields {
             name: listed.service,
             category: listed.category,

@@ -1,0 +1,371 @@
+//! Sigma rules over contacts: the community's own, the user's, and the built-in ones.
+//!
+//! Rules of the categories `network_connection`, `dns_query` and `dns` run unchanged, and `contact` (product `undertone`), which is
+//! both. rsigma parses and evaluates them; here is what it is asked ([`fields`]), which hostnames rules ask for
+//! (`names`), and when a rule may be asked at all: one that speaks of a process waits until the process is known, since rsigma reads a
+//! missing field as no match, and an exclusion would not hold.
+//!
+//! What is not served is named ([`Service`]): correlation rules, other log sources, rules that can never fire. A rule
+//! without a hostname runs on every contact with a listed name, and not on other connections; this is told too.
+
+pub mod fields;
+mod names;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use rsigma_eval::Engine;
+use rsigma_parser::SigmaRule;
+
+use super::{Facts, Level, Rule};
+use crate::lists::Wanted;
+use crate::originator::record::FeedKind;
+use fields::{ContactEvent, FIELDS};
+
+/// Every Sigma rule that is loaded.
+pub struct SigmaRules {
+    /// Rules for connections.
+    connections: Engine,
+    /// Rules for questions.
+    questions: Engine,
+    loaded: Vec<Loaded>,
+    wanted: BTreeSet<Wanted>,
+    reports: Vec<Report>,
+}
+
+/// A rule that runs.
+struct Loaded {
+    rule: Arc<Rule>,
+    needs_process: bool,
+    excluded_by: Vec<&'static str>,
+    product: Option<String>,
+}
+
+/// A document of a rule file, and what became of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// The file; empty for a built-in rule.
+    pub file: Box<str>,
+    /// The rule's identity, where it has one.
+    pub id: String,
+    /// Its title, or what the file is about.
+    pub title: String,
+    /// Whether it runs, and on what.
+    pub service: Service,
+    /// What may not be as its author meant, and what would be right.
+    pub notes: Vec<(String, String)>,
+}
+
+/// Whether a rule runs, and on what.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Service {
+    /// On every contact with the hostnames that it asks for.
+    Names(usize),
+    /// On every contact with a listed name: it asks for no hostname.
+    Listed,
+    /// Not at all, and why.
+    Unserved(String),
+    /// It runs, and can never fire.
+    Never(String),
+    /// It is no rule.
+    Refused(String),
+}
+
+impl Service {
+    /// Whether something is wrong with the document itself.
+    pub const fn is_wrong(&self) -> bool {
+        matches!(self, Self::Never(_) | Self::Refused(_))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, title, service, notes, .. } = self;
+        f.write_str(if file.is_empty() { "builtin" } else { file })?;
+        if !title.is_empty() {
+            write!(f, ": {title}")?;
+        }
+        write!(f, ": {service}")?;
+        for (what, right) in notes {
+            write!(f, "\n  {what}")?;
+            if !right.is_empty() {
+                write!(f, "; {right}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Names(1) => f.write_str("runs on 1 hostname"),
+            Self::Names(count) => write!(f, "runs on {count} hostnames"),
+            Self::Listed => f.write_str("runs on contacts with listed names only: it asks for no hostname"),
+            Self::Unserved(why) => write!(f, "is not served: {why}"),
+            Self::Never(why) => write!(f, "can never fire: it {why}"),
+            Self::Refused(why) => write!(f, "is refused: {why}"),
+        }
+    }
+}
+
+/// The built-in rules, by the names of their files.
+const BUILTIN: &[(&str, &str)] = &[];
+
+impl Default for SigmaRules {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SigmaRules {
+    /// The most rules that are loaded: several times what the community has in all, and some hundred MiB.
+    pub const MOST: usize = 50_000;
+
+    /// Without any rule.
+    pub fn new() -> Self {
+        Self {
+            connections: Engine::new(),
+            questions: Engine::new(),
+            loaded: Vec::new(),
+            wanted: BTreeSet::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// Loads rules: the built-in ones if wanted, and files by name and content.
+    pub fn load<'f>(builtin: bool, files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Self {
+        let mut rules = Self::new();
+        let mut compiled = [Vec::new(), Vec::new()];
+        if builtin {
+            for (_, text) in BUILTIN {
+                rules.file("", text.as_bytes(), &mut compiled);
+            }
+        }
+        for (file, bytes) in files {
+            rules.file(file, bytes, &mut compiled);
+        }
+        let [connections, questions] = compiled;
+        rules.connections.extend_compiled_rules(connections);
+        rules.questions.extend_compiled_rules(questions);
+        rules
+    }
+
+    /// The rules that fire on a contact.
+    pub fn fire(&self, facts: &Facts<'_>) -> Vec<Arc<Rule>> {
+        if self.loaded.is_empty() {
+            return Vec::new();
+        }
+        let event = ContactEvent(*facts);
+        let connection = facts.contact.observation.seen_in.is_connection();
+        let engine = if connection { &self.connections } else { &self.questions };
+        let fired = engine.evaluate(&event).into_iter().filter_map(|result| {
+            let loaded = self.loaded.get(result.header.rule_id?.parse::<usize>().ok()?)?;
+            loaded.may_fire(&event).then(|| Arc::clone(&loaded.rule))
+        });
+        fired.collect()
+    }
+
+    /// The hostnames that rules of the user's ask for.
+    pub const fn wanted(&self) -> &BTreeSet<Wanted> {
+        &self.wanted
+    }
+
+    /// How many of the user's rules run, and on what, in a line.
+    pub fn summed_up(&self) -> String {
+        let count = |is: &dyn Fn(&Service) -> bool| {
+            self.reports.iter().filter(|report| !report.file.is_empty() && is(&report.service)).count()
+        };
+        let parts = [
+            (count(&|service| matches!(service, Service::Names(_))), "by hostname"),
+            (count(&|service| matches!(service, Service::Listed)), "on listed names only"),
+            (count(&|service| matches!(service, Service::Unserved(_))), "not served"),
+            (count(&|service| matches!(service, Service::Never(_))), "that can never fire"),
+            (count(&|service| matches!(service, Service::Refused(_))), "refused"),
+        ];
+        let all = count(&|_| true);
+        let parts: Vec<_> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        format!("{all} rules: {} (undertone check says which)", parts.join(", "))
+    }
+
+    /// Every document that was read, and what became of it.
+    pub fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// Every rule that runs.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.loaded.iter().map(|loaded| &loaded.rule)
+    }
+
+    fn file(&mut self, file: &str, bytes: &[u8], compiled: &mut [Vec<rsigma_eval::CompiledRule>; 2]) {
+        let refuse = |why: String| Report {
+            file: file.into(),
+            id: String::new(),
+            title: String::new(),
+            service: Service::Refused(why),
+            notes: Vec::new(),
+        };
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text.trim_start_matches('\u{feff}'),
+            Err(_) => return self.reports.push(refuse("is not UTF-8".to_owned())),
+        };
+        let collection = match rsigma_parser::parse_sigma_yaml(text) {
+            Ok(collection) => collection,
+            Err(error) => return self.reports.push(refuse(error.to_string())),
+        };
+        self.reports.extend(collection.errors.into_iter().map(refuse));
+        for correlation in collection.correlations {
+            self.reports.push(Report {
+                id: correlation.id.unwrap_or_default(),
+                title: correlation.title,
+                service: Service::Unserved(
+                    "correlation rules need a SIEM; SecondsSinceProcessStart and the summary record stand for the common ones"
+                        .to_owned(),
+                ),
+                ..refuse(String::new())
+            });
+        }
+        for filter in collection.filters {
+            self.reports.push(Report {
+                id: filter.id.unwrap_or_default(),
+                title: filter.title,
+                service: Service::Unserved("filters of rules are not read; use --allow".to_owned()),
+                ..refuse(String::new())
+            });
+        }
+        for rule in collection.rules {
+            self.rule(file, rule, compiled);
+        }
+    }
+
+    fn rule(&mut self, file: &str, mut rule: SigmaRule, compiled: &mut [Vec<rsigma_eval::CompiledRule>; 2]) {
+        let category = rule.logsource.category.clone().unwrap_or_default();
+        let (connection, question) = match category.as_str() {
+            "network_connection" => (true, false),
+            "dns_query" | "dns" => (false, true),
+            "contact" => (true, true),
+            _ => (false, false),
+        };
+        let reading = names::read(&rule);
+        let mut report = Report {
+            file: file.into(),
+            id: rule.id.clone().unwrap_or_default(),
+            title: rule.title.clone(),
+            service: match (&reading.hostnames, &reading.never) {
+                (_, Some(why)) => Service::Never(why.clone()),
+                (Some(names), None) => Service::Names(names.len()),
+                (None, None) => Service::Listed,
+            },
+            notes: reading.notes,
+        };
+        if !connection && !question {
+            let source =
+                if category.is_empty() { "no category".to_owned() } else { format!("category {category}") };
+            report.service = Service::Unserved(format!(
+                "{source}; contacts are network_connection, dns_query, dns and contact"
+            ));
+        } else if self.loaded.len() >= Self::MOST {
+            report.service = Service::Unserved(format!("{} rules are loaded already", Self::MOST));
+        } else if reading.never.is_none() {
+            let number = self.loaded.len();
+            let told = Arc::new(self.told(file, &rule));
+            // The engine gives the identity back: here, the place among the loaded rules.
+            rule.id = Some(number.to_string());
+            match rsigma_eval::compile_rule(&rule) {
+                Ok(done) => {
+                    if !file.is_empty() {
+                        self.wanted.extend(reading.hostnames.into_iter().flatten());
+                    }
+                    self.loaded.push(Loaded {
+                        rule: told,
+                        needs_process: reading.needs_process,
+                        excluded_by: reading.excluded_by.into_iter().collect(),
+                        product: rule.logsource.product.clone(),
+                    });
+                    let [connections, questions] = compiled;
+                    if connection {
+                        connections.push(done.clone());
+                    }
+                    if question {
+                        questions.push(done);
+                    }
+                }
+                Err(error) => report.service = Service::Refused(error.to_string()),
+            }
+        }
+        self.reports.push(report);
+    }
+
+    /// The rule as findings quote it. A built-in rule's level is its author's severity: the level rules decide.
+    fn told(&self, file: &str, rule: &SigmaRule) -> Rule {
+        let level = rule.level.as_ref().map_or(Level::Medium, |level| {
+            Level::ALL.into_iter().find(|known| known.as_str() == level.as_str()).unwrap_or(Level::Medium)
+        });
+        let builtin = file.is_empty();
+        let technique = |tag: &String| {
+            let name = tag.to_lowercase();
+            let number = name.strip_prefix("attack.t")?;
+            let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            is_number.then(|| format!("T{number}").into_boxed_str())
+        };
+        let author = rule.author.clone().filter(|_| !builtin);
+        Rule {
+            id: rule.id.clone().unwrap_or_default(),
+            name: rule.title.clone(),
+            level: (!builtin).then_some(level),
+            severity: builtin.then_some(level),
+            techniques: rule.tags.iter().filter_map(technique).collect(),
+            source: file.into(),
+            author: author.map(String::into_boxed_str),
+        }
+    }
+}
+
+impl Loaded {
+    /// Whether all is known that the rule speaks of.
+    fn may_fire(&self, event: &ContactEvent<'_>) -> bool {
+        let known = |name: &str| rsigma_eval::Event::get_field(event, name).is_some();
+        if self.needs_process && event.0.attribution.process.is_none() && event.0.originator.is_none() {
+            return false;
+        }
+        self.excluded_by.iter().all(|name| known(name)) && self.is_of_this_system(event)
+    }
+
+    /// Rules of another operating system do not fire, where it is known which one it is.
+    fn is_of_this_system(&self, event: &ContactEvent<'_>) -> bool {
+        let windows = match event.0.attribution.feed {
+            Some(FeedKind::Sysmon | FeedKind::Security) => Some(true),
+            Some(FeedKind::SysmonLinux) => Some(false),
+            _ => match rsigma_eval::Event::get_field(event, "Image") {
+                Some(rsigma_eval::EventValue::Str(path)) if path.contains('\\') => Some(true),
+                Some(rsigma_eval::EventValue::Str(path)) if path.starts_with('/') => Some(false),
+                _ => None,
+            },
+        };
+        match (self.product.as_deref(), windows) {
+            (Some("windows"), Some(windows)) => windows,
+            (Some("linux" | "macos"), Some(windows)) => !windows,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Debug for SigmaRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigmaRules")
+            .field("loaded", &self.loaded.len())
+            .field("wanted", &self.wanted.len())
+            .finish()
+    }
+}
+
+/// The fields that rules see, as a table for people.
+pub fn table() -> String {
+    FIELDS.iter().map(|field| format!("{:<26}{}\n", field.name, field.about)).collect()
+}
