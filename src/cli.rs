@@ -257,6 +257,11 @@ pub struct CheckArgs {
     #[arg(value_name = "HOSTNAME", value_hint = ValueHint::Hostname)]
     pub hostnames: Vec<String>,
 
+    /// Read endpoint telemetry and say what was recognised: records by kind, hosts, clocks, and what could not be used and
+    /// why; a file, or - for standard input
+    #[arg(long, help_heading = "Telemetry", value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub feed: Vec<PathBuf>,
+
     /// Which hostnames are of interest.
     #[command(flatten)]
     pub lists: ListArgs,

@@ -131,6 +131,8 @@ pub struct Mix {
 pub struct Check {
     /// Names to look up.
     pub hostnames: Vec<Hostname>,
+    /// Telemetry to look at.
+    pub feeds: Vec<PathBuf>,
     /// Which hostnames are of interest.
     pub lists: Lists,
     /// What people read.
@@ -308,6 +310,7 @@ impl Config {
             }),
             Some(Command::Check(args)) => Self::Check(Check {
                 hostnames: hostnames(&args.hostnames, &mut problems),
+                feeds: args.feed,
                 lists: lists(args.lists, true, &mut problems),
                 talk: talk(&args.common),
             }),

@@ -194,6 +194,23 @@ fn a_hostname_is_explained() {
 }
 
 #[test]
+fn a_feed_is_described() {
+    let ran = undertone(&["check", "--feed", "tests/data/telemetry/defender-portal.csv"]).ended(0);
+    for line in [
+        "4 used, 0 of other kinds, 1 refused",
+        "2  ConnectionFailed",
+        "hosts      janeslaptop1.corporatedomain\n",
+        "written         2023-07-19T14:17:42.778000000Z to",
+        "no readable time, first in line 7",
+    ] {
+        assert!(ran.out.contains(line), "{line}: {}", ran.out);
+    }
+    let ran = undertone_with(&["check", "--feed", "-"], b"\x1b[2J\n{\"a\":1}\n").ended(2);
+    assert!(ran.out.contains("JSON of no known format, first in line 2"), "{}", ran.out);
+    undertone(&["check", "--feed", "no/such/file"]).ended(2).says(&["no/such/file", "No such file"]);
+}
+
+#[test]
 fn what_cannot_be_delivered_is_told() {
     let full = "No space left on device";
     undertone(&["replay", FIRST_LOOK, "-o", "/dev/full"]).ended(1).says(&["/dev/full", full, "522 packets"]);

@@ -40,7 +40,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
     ("mix_packets", &[]),
     ("stages", &["cli", "config", "correlator", "delivery", "merge", "runtime", "stats", "worker"]),
     ("bench", &["cli", "config", "mix", "stages", "stats"]),
-    ("check", &["config", "judging"]),
+    ("check", &["config", "judging", "telemetry"]),
     ("tap", &["runtime", "seen", "worker"]),
     ("gauges", &["stats", "tap"]),
     ("metrics", &["runtime"]),

@@ -9,6 +9,7 @@
 mod auditbeat;
 mod azure;
 mod braces;
+mod census;
 mod defender;
 mod document;
 mod ecs;
@@ -43,6 +44,7 @@ use table::Header;
 use utf16::Utf16;
 
 pub use braces::MAX_DEPTH;
+pub use census::Census;
 pub use framer::MAX_RECORD;
 pub use tally::{Refusal, Refused, Tally};
 
