@@ -349,7 +349,10 @@ impl Group {
         summary.values_left_out += u64::from(left_out);
         if says_more(finding, &summary.finding) {
             finding.contact.observation.detail.settle();
-            summary.finding = finding.clone();
+            let before = std::mem::replace(&mut summary.finding, finding.clone());
+            summary.finding.also(&before.rules);
+        } else {
+            summary.finding.also(&finding.rules);
         }
     }
 
@@ -357,9 +360,12 @@ impl Group {
         let Some(alert) = &mut self.alert else { return };
         self.grown |= alert.seen_in.insert(finding.contact.observation.seen_in);
         if says_more(&finding, &alert.finding) {
-            alert.finding = finding;
+            let before = std::mem::replace(&mut alert.finding, finding);
+            alert.finding.also(&before.rules);
             alert.finding.contact.observation.detail.settle();
             self.grown = true;
+        } else {
+            self.grown |= alert.finding.also(&finding.rules);
         }
     }
 

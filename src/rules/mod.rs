@@ -2,6 +2,7 @@
 //!
 //! Takes an attributed contact and gives a [`Finding`]: its level, and the rules that fired.
 
+pub mod detections;
 mod facts;
 mod level;
 mod repeat;
@@ -134,6 +135,19 @@ impl From<&Allow> for Allowed {
 }
 
 impl Finding {
+    /// Adds rules that fired on other contacts of the same alert. Says whether there were new ones.
+    pub fn also(&mut self, rules: &[Arc<Rule>]) -> bool {
+        let before = self.rules.len();
+        for rule in rules {
+            if !self.rules.iter().any(|known| Arc::ptr_eq(known, rule) || known == rule) {
+                self.rules.push(Arc::clone(rule));
+            }
+        }
+        // Stable: the rule that gave the level stays first.
+        self.rules.sort_by_key(|rule| std::cmp::Reverse(rule.level));
+        self.rules.len() > before
+    }
+
     /// ATT&CK techniques: the service's, then what the rules say beside them.
     pub fn techniques(&self) -> Vec<&str> {
         let mut techniques: Vec<&str> = Vec::new();

@@ -45,6 +45,7 @@ pub const FIELDS: &[Field] = &[
     wire("DestinationHostname", "the name that was reached or asked for"),
     wire("QueryName", "the same"),
     wire("query", "the same"),
+    wire("HostnameAndParents", "the name and every domain above it: a value means itself and all below it"),
     wire("record_type", "the type of a DNS question: A, AAAA, HTTPS …"),
     wire("SourceIp", "the client"),
     wire("SourcePort", "its port"),
@@ -88,7 +89,7 @@ pub const FIELDS: &[Field] = &[
 ];
 
 /// The fields that hold the hostname.
-pub const HOSTNAMES: [&str; 3] = ["DestinationHostname", "QueryName", "query"];
+pub const HOSTNAMES: [&str; 4] = ["DestinationHostname", "QueryName", "query", "HostnameAndParents"];
 
 /// A contact as rsigma sees it.
 #[derive(Clone, Copy)]
@@ -111,6 +112,11 @@ impl<'a> ContactEvent<'a> {
         let of = |text: &'a Option<std::sync::Arc<str>>| text.as_deref().map(text_value);
         let value = match name {
             "DestinationHostname" | "QueryName" | "query" => text_value(&observation.hostname),
+            "HostnameAndParents" => {
+                let name: &'a str = &observation.hostname;
+                let above = std::iter::successors(Some(name), |name| Some(name.split_once('.')?.1));
+                list(above.map(text_value))
+            }
             "record_type" => match observation.detail {
                 Detail::Dns { qtype, .. } => EventValue::Str(Cow::Borrowed(record_type(qtype)?)),
                 _ => return None,

@@ -110,8 +110,21 @@ impl fmt::Display for Service {
     }
 }
 
+macro_rules! builtin {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../builtin/", $name, ".yml")))),*]
+    };
+}
+
 /// The built-in rules, by the names of their files.
-const BUILTIN: &[(&str, &str)] = &[];
+const BUILTIN: &[(&str, &str)] = builtin!(
+    "aggregate"
+    "dead-drop"
+    "no-browser"
+    "process-list"
+    "sequence"
+    "sequence-any-age"
+);
 
 impl Default for SigmaRules {
     fn default() -> Self {
