@@ -8,10 +8,11 @@
 //! ([`Folder`]).
 
 use crate::attributor::{Attributed, Attributor, FeedClosing, Waited};
+use crate::blindness::Blindness;
 use crate::capture::Timestamp;
 use crate::events::{Event, Sighting};
 use crate::flow::Conversation;
-use crate::inspect::Observation;
+use crate::inspect::{BlindSpot, Observation};
 use crate::lists::{AllowList, Client, Contact};
 use crate::naming::Naming;
 use crate::originator::Attribution;
@@ -26,6 +27,7 @@ pub use crate::folding::{Folder, Folding};
 #[derive(Debug)]
 pub struct Correlator {
     naming: Naming,
+    blindness: Blindness,
     rules: Rules,
     allow: AllowList,
     /// What is allowed: folded, and told as summaries.
@@ -40,6 +42,7 @@ impl Correlator {
     pub fn new(folding: Folding) -> Self {
         Self {
             naming: Naming::default(),
+            blindness: Blindness::default(),
             rules: Rules::builtin(),
             allow: AllowList::new(),
             allowed: Folder::new(folding),
@@ -48,9 +51,21 @@ impl Correlator {
         }
     }
 
-    /// Takes the next event of the capture, and adds the names that are certain by it to `told`.
-    pub fn event(&mut self, event: Event, told: &mut Vec<Sighting>) {
+    /// Takes the next event of the capture, and adds the names that are certain by it to `told`. Gives the blind spot that it shows.
+    pub fn event(&mut self, event: Event, told: &mut Vec<Sighting>) -> Option<BlindSpot> {
+        let spot = self.blindness.event(&event);
         self.naming.take(event, told);
+        spot
+    }
+
+    /// The blind spot that a name shows.
+    pub fn blind_spot(&mut self, sighting: &Sighting) -> Option<BlindSpot> {
+        self.blindness.sighting(sighting)
+    }
+
+    /// Finds blind spots.
+    pub const fn blindness(&self) -> &Blindness {
+        &self.blindness
     }
 
     /// Adds the names that are certain by `now`, or all that there will be.
@@ -239,7 +254,9 @@ mod tests {
                     summary.count,
                     summary.hostnames.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("+")
                 ),
-                Record::Hostname(_) | Record::Flow(_) | Record::Stats(_) => unreachable!("none was given"),
+                Record::Hostname(_) | Record::Flow(_) | Record::Blind(_) | Record::Stats(_) => {
+                    unreachable!("none was given")
+                }
             });
         };
         for (seconds, client, name, seen_in) in contacts {

@@ -9,7 +9,7 @@ use crate::attributor::{Attributor, FeedClosing};
 use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding, Over};
-use crate::inspect::{Detail, SeenIn};
+use crate::inspect::{BlindSpot, Detail, EncryptedDns, SeenIn};
 use crate::lists::AllowList;
 use crate::originator::{AttributionLevel, OffsetFound, record};
 use crate::rules::{Level, Rules};
@@ -249,7 +249,8 @@ impl Delivery {
                 }
                 None => break,
             };
-            self.correlator.event(event, &mut named);
+            let spot = self.correlator.event(event, &mut named);
+            self.outputs.blind_spot(spot);
             named.drain(..).for_each(|sighting| self.sighting(sighting));
         }
         self.named = named;
@@ -262,6 +263,7 @@ impl Delivery {
         if let Detail::Derived(_) = sighting.observation.detail {
             totals.name(sighting.observation.seen_in);
         }
+        outputs.blind_spot(correlator.blind_spot(&sighting));
         if outputs.hostnames.is_some() {
             outputs.write(&Record::Hostname(sighting.observation.clone()));
         }
@@ -298,6 +300,9 @@ impl Delivery {
         self.correlate();
         self.settle_names(None);
         let Self { correlator, mut outputs, totals, late, cut, sources, begun, .. } = self;
+        let blind = EncryptedDns::ALL.iter().zip(correlator.blindness().counts());
+        let blind = blind.map(|(how, count)| (how.words().to_owned(), count)).collect();
+        let blind_again = correlator.blindness().told_again();
         let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
         let Over { feed, allow, closed_early } = correlator.finish(&mut |record| outputs.write(&record));
         let (allowed, notes): (Vec<_>, Vec<_>) =
@@ -343,6 +348,7 @@ impl Delivery {
             first: totals.first,
             last: totals.last,
             names,
+            blind,
             contacts: listed(tally.contacts),
             findings: tally.levels,
             withheld: findings.withheld(),
@@ -357,6 +363,7 @@ impl Delivery {
                 ("names judged before every thread had passed them".to_owned(), late),
                 ("packets forgotten before a copy of them could come".to_owned(), totals.forgotten),
                 ("answers of DNS given up".to_owned(), answers),
+                ("blind spots that are told again".to_owned(), blind_again),
                 ("connections named before their time".to_owned(), early),
                 ("conversations written before their end".to_owned(), cut),
             ],
@@ -433,6 +440,18 @@ fn say_of_feeds(closing: &mut Closing, feed: FeedClosing) {
 }
 
 impl Outputs {
+    /// Tells a blind spot among the findings, and where names are written there too: the reader of either wants to know.
+    fn blind_spot(&mut self, spot: Option<BlindSpot>) {
+        let Some(spot) = spot else { return };
+        let record = Record::Blind(Box::new(spot));
+        self.write(&record);
+        if let Some(hostnames) = &mut self.hostnames
+            && self.failure.is_none()
+        {
+            self.failure = hostnames.write(&record).err();
+        }
+    }
+
     fn write(&mut self, record: &Record) {
         if let Record::Alert(alert) = record {
             self.tally.alert(alert);
@@ -446,7 +465,7 @@ impl Outputs {
                 Some(flows) => flows,
                 None => return,
             },
-            Record::Alert(_) | Record::Summary(_) | Record::Stats(_) => &mut self.findings,
+            Record::Alert(_) | Record::Summary(_) | Record::Blind(_) | Record::Stats(_) => &mut self.findings,
         };
         if self.failure.is_none() {
             self.failure = sink.write(record).err();

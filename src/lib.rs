@@ -86,11 +86,13 @@ pub mod conversations;
 pub mod datagrams;
 pub mod events;
 mod names;
+pub mod questions;
 mod tellers;
 pub mod worker;
 
 pub mod merge;
 
+pub mod blindness;
 pub mod naming;
 
 pub mod attributor;

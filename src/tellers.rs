@@ -21,8 +21,6 @@ pub(crate) struct Teller {
     pub(crate) at: Timestamp,
     /// What stands for the packet.
     pub(crate) number: NonZeroU64,
-    /// How many names it asked for that are counted, and no events.
-    pub(crate) counted: u64,
 }
 
 /// Drops what was told by packets that had come shortly before, and counts these packets. It has to be done in the order of the frames,
@@ -38,8 +36,6 @@ pub(crate) fn drop_copies(
     for teller in tellers {
         if copies.is_copy(teller.number, teller.at) {
             counts.copies += 1;
-            let [asked, ..] = &mut counts.names;
-            *asked -= teller.counted;
             frames.push(teller.frame);
         }
     }

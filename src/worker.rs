@@ -30,6 +30,7 @@ use crate::inspect::stream::Said;
 use crate::inspect::{SeenIn, dns, quic};
 use crate::lists::Lists;
 use crate::names::Names;
+use crate::questions::Questions;
 use crate::seen::{Mark, Seen, boxed};
 use crate::stats::{Counts, Reason};
 use crate::tellers::{self, Teller};
@@ -71,30 +72,26 @@ impl Told {
         self.counts.frames
     }
 
-    /// How many events there are, and how many questions are counted that are no events.
+    /// How many events there are.
     #[inline]
-    const fn so_far(&self) -> (usize, u64) {
-        let [asked, ..] = self.counts.names;
-        (self.events.len(), asked)
+    const fn so_far(&self) -> usize {
+        self.events.len()
     }
 
     /// Whether anything was told since that a copy of the packet would double. An answer of DNS is the same if it comes twice, and that there
     /// is a conversation is told once.
-    fn tells_since(&self, before: (usize, u64)) -> bool {
-        self.so_far().1 != before.1
-            || self
-                .events
-                .iter()
-                .skip(before.0)
-                .any(|(_, event)| !matches!(event.what, What::Answer(_)) && event.what.datagrams().is_none())
+    fn tells_since(&self, before: usize) -> bool {
+        self.events
+            .iter()
+            .skip(before)
+            .any(|(_, event)| !matches!(event.what, What::Answer(_)) && event.what.datagrams().is_none())
     }
 
     /// Remembers that a packet told something since so much was told.
-    fn teller(&mut self, (events, asked): (usize, u64), tag: u32, mark: Mark, number: NonZeroU64) {
-        let counted = self.so_far().1 - asked;
+    fn teller(&mut self, before: usize, tag: u32, mark: Mark, number: NonZeroU64) {
         // What others said that had to give way is not its own.
-        if counted > 0 || self.events.iter().skip(events).any(|(_, event)| event.mark == mark) {
-            self.tellers.push(Teller { tag, frame: mark.frame, at: mark.at, number, counted });
+        if self.events.iter().skip(before).any(|(_, event)| event.mark == mark) {
+            self.tellers.push(Teller { tag, frame: mark.frame, at: mark.at, number });
         }
     }
 
@@ -116,6 +113,7 @@ pub struct Open {
     fragments: Defrag,
     tcp: Conversations,
     udp: Datagrams,
+    questions: Questions,
     /// The packets that told something lately.
     copies: Copies,
     evicted: u64,
@@ -129,7 +127,11 @@ pub type Named = (Hostname, SeenIn);
 impl Open {
     /// How many conversations were given up because a limit was reached.
     pub const fn evicted(&self) -> u64 {
-        self.tcp.evicted() + self.udp.evicted() + self.fragments.counters().evicted + self.evicted
+        self.tcp.evicted()
+            + self.udp.evicted()
+            + self.questions.forgotten()
+            + self.fragments.counters().evicted
+            + self.evicted
     }
 
     /// Whether a conversation with this tag is open.
@@ -234,12 +236,12 @@ impl Worker {
 
     /// Tells what conversations say that are still open at the end of a capture, and how many were given up before because a
     /// limit was reached.
-    pub fn finish(&mut self, open: Open) -> (Finished, u64) {
+    pub fn finish(&mut self, mut open: Open) -> (Finished, u64) {
         let evicted = open.evicted();
         let mut events = Vec::new();
         let Judge { names, quic, .. } = &mut self.judge;
         open.tcp.finish(&mut |flow, seen, said, before| {
-            said_in_stream(names, flow, seen, &said, before, &mut events)
+            said_in_stream(names, flow, seen, &said, before, &mut open.questions, &mut events);
         });
         open.udp
             .finish(quic, &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, &mut events));
@@ -353,7 +355,7 @@ impl Judge {
         let seen = Seen { mark, path: &packet.path };
         let (names, events) = (&mut self.names, &mut told.events);
         open.tcp.segment(flow, segment, seen, &mut |flow, seen, said, before| {
-            said_in_stream(names, flow, seen, &said, before, events);
+            said_in_stream(names, flow, seen, &said, before, &mut open.questions, events);
         });
         if told.so_far() != before {
             let Segment { id, seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
@@ -378,11 +380,16 @@ impl Judge {
         let before = told.so_far();
         let Datagram { src_port, dst_port, id, payload, wire_len } = *datagram;
         let flow = flow(packet, src_port, dst_port, Protocol::UDP);
-        let Told { events, counts, .. } = told;
-        let mut tag = None;
+        let events = &mut told.events;
+        let tag;
         if dns::is_port(dst_port) || dns::is_port(src_port) {
-            let question = |events: &mut _| names.message(flow, payload, mark, of, counts, events);
-            through(&packet.path, events, question);
+            // What a resolver's response tells depends on whether its query was seen; of a group, every message speaks for itself.
+            tag = (dst_port == dns::PORT || src_port == dns::PORT).then(|| flow.tag());
+            let told_of = if of == 0 { tag.unwrap_or(0) } else { of };
+            let questions = &mut open.questions;
+            through(&packet.path, events, |events| {
+                names.message(flow, payload, mark, told_of, questions, events);
+            });
         } else {
             let seen = Seen { mark, path: &packet.path };
             let useful = names.is_useful();
@@ -445,10 +452,13 @@ impl Judge {
         fed: &[(u32, u32)],
     ) -> FxHashSet<u32> {
         let fragments: FxHashSet<u32> = open.fragments.keys().map(FragmentKey::tag).collect();
+        let asked = open.questions.tags();
+        // What fragments feed is in no frame of its own.
         let mut again: FxHashSet<u32> = index
             .iter()
             .map(|(tag, ..)| *tag)
-            .filter(|tag| open.has_tag(*tag) || fragments.contains(tag))
+            .chain(fed.iter().map(|(_, fed)| *fed))
+            .filter(|tag| open.has_tag(*tag) || fragments.contains(tag) || asked.contains(tag))
             .collect();
         let mut edges = fed.to_vec();
         loop {
@@ -479,7 +489,7 @@ impl Judge {
         again: &FxHashSet<u32>,
         events: &mut Vec<(u32, Event)>,
     ) {
-        let Open { mut fragments, tcp, udp, ledger, .. } = later;
+        let Open { mut fragments, tcp, udp, questions, ledger, .. } = later;
         open.ledger.absorb(ledger, frames);
         open.evicted += fragments.counters().evicted;
         for unfinished in fragments.take_all() {
@@ -487,9 +497,10 @@ impl Judge {
                 open.fragments.put(unfinished);
             }
         }
+        open.questions.absorb(questions, again);
         let Self { names, quic, .. } = self;
         open.tcp.absorb(tcp, frames, again, &mut |flow, seen, said, before| {
-            said_in_stream(names, flow, seen, &said, before, events);
+            said_in_stream(names, flow, seen, &said, before, &mut open.questions, events);
         });
         let tell: datagrams::Tell<'_> =
             &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, events);
@@ -504,9 +515,10 @@ fn said_in_stream(
     seen: Seen<'_>,
     said: &Said<'_>,
     before: &Before,
+    questions: &mut Questions,
     events: &mut Vec<(u32, Event)>,
 ) {
-    through(seen.path, events, |events| names.said(flow, seen.mark, said, before, events));
+    through(seen.path, events, |events| names.said(flow, seen.mark, said, before, questions, events));
 }
 
 /// The same of a hello in datagrams.

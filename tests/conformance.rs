@@ -154,7 +154,7 @@ fn is_address(shown: &str) -> bool {
 /// The kind of a name, as `names.jsonl` calls it.
 fn kind(seen_in: SeenIn) -> &'static str {
     match seen_in {
-        SeenIn::DnsQuery => "dns",
+        SeenIn::DnsQuery | SeenIn::DnsResponse => "dns",
         SeenIn::TlsSni => "tls",
         SeenIn::QuicSni => "quic",
         SeenIn::HttpHost | SeenIn::HttpConnect => "http",

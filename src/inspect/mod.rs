@@ -6,6 +6,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod blind;
 pub mod dns;
 pub mod dtls;
 pub mod http;
@@ -17,6 +18,8 @@ pub mod tls;
 
 #[cfg(test)]
 mod testing;
+
+pub use blind::{BlindSpot, ENCRYPTED_DNS, EncryptedDns};
 
 use crate::capture::Timestamp;
 use crate::decode::Path;

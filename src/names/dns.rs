@@ -9,12 +9,12 @@ use super::{Names, Place};
 use crate::events::{Event, Resolved, What};
 use crate::flow::Flow;
 use crate::hostname::{Hostname, NameBuf};
-use crate::inspect::dns::{Message, QType};
+use crate::inspect::dns::{self, Message, QType};
 use crate::inspect::{Detail, SeenIn};
 use crate::lists::Lists;
 use crate::originator::Asked;
+use crate::questions::{Questions, Side};
 use crate::seen::Mark;
-use crate::stats::Counts;
 
 /// Where the names of records are built.
 #[derive(Debug)]
@@ -51,60 +51,45 @@ fn asked(name: &str, lists: &Lists) -> Arc<Asked> {
 }
 
 impl Names {
-    /// A DNS message in a datagram speaks for itself; one in a datagram that came in fragments has the tag `of` that.
+    /// Takes a DNS message: tells the questions of a query, and of a response to a resolver's port what it says of its question, which is told
+    /// too where no query was seen.
     pub(crate) fn message(
         &mut self,
         flow: Flow,
-        payload: &[u8],
-        mark: Mark,
-        of: u32,
-        counts: &mut Counts,
-        events: &mut Vec<(u32, Event)>,
-    ) {
-        let read = self.dns(flow, mark, payload, |what| match what {
-            What::Counted(seen_in) if of == 0 => counts.name(seen_in),
-            what => events.push((of, Event { mark, what })),
-        });
-        match (read, of) {
-            (true, _) => {}
-            (false, 0) => counts.dns_malformed += 1,
-            (false, of) => events.push((of, Event { mark, what: What::MalformedDns })),
-        }
-    }
-
-    /// A DNS message in a stream.
-    pub(super) fn stream_message(
-        &mut self,
-        flow: Flow,
-        mark: Mark,
         message: &[u8],
+        mark: Mark,
+        tag: u32,
+        questions: &mut Questions,
         events: &mut Vec<(u32, Event)>,
     ) {
-        let tag = flow.tag();
-        if !self.dns(flow, mark, message, |what| events.push((tag, Event { mark, what }))) {
-            events.push((tag, Event { mark, what: What::MalformedDns }));
-        }
-    }
-
-    /// Tells the questions of a query, and what a response says of its question. Says whether the message could be read to the end of
-    /// its questions.
-    fn dns(&mut self, flow: Flow, mark: Mark, message: &[u8], mut tell: impl FnMut(What)) -> bool {
-        let Ok(message) = Message::parse(message) else { return false };
+        let mut tell = |what| events.push((tag, Event { mark, what }));
+        let Ok(message) = Message::parse(message) else { return tell(What::MalformedDns) };
         let mut buffer = std::mem::take(&mut self.buffer);
-        let read = if message.is_response() {
+        let is_response = message.is_response();
+        if is_response {
             self.response(flow, &message, &mut buffer, &mut tell);
-            true
-        } else {
-            let place = Place { flow, mark, seen_in: SeenIn::DnsQuery, others: &[], matters: false };
+        }
+        let of_resolver = if is_response { flow.src.port } else { flow.dst.port } == dns::PORT;
+        if of_resolver || !is_response {
+            let (client, seen_in, side) = match is_response {
+                true => (flow.reversed(), SeenIn::DnsResponse, Side::Response),
+                false => (flow, SeenIn::DnsQuery, Side::Query),
+            };
+            let place = Place { flow: client, mark, seen_in, others: &[], matters: false };
             let read = message.questions(&mut buffer, |name, qtype, qclass| {
+                let question = || FxBuildHasher.hash_one((message.id(), name, qtype, qclass));
+                if of_resolver && !questions.is_news(side, flow.tag(), question(), mark.at) {
+                    return;
+                }
                 let detail = || Detail::Dns { qtype: qtype.0, qclass: qclass.0 };
-                let what = self.sight(name, &place, &detail);
-                tell(what.unwrap_or(What::Counted(SeenIn::DnsQuery)));
+                tell(self.sight(name, &place, &detail).unwrap_or(What::Counted(seen_in)));
             });
-            read.is_ok()
-        };
+            // A response that is cut may yet repeat its question; where it does not, that is no news.
+            if read.is_err() && !is_response {
+                tell(What::MalformedDns);
+            }
+        }
         self.buffer = buffer;
-        read
     }
 
     /// Tells what a response says of the name that was asked for. One that goes to a group has no client.

@@ -11,8 +11,9 @@ use crate::flow::Flow;
 use crate::hostname::{Hostname, NameBuf, is_address};
 use crate::inspect::stream::Said;
 use crate::inspect::tls::Over;
-use crate::inspect::{Detail, Observation, Progress, SeenIn, quic, socks, tls};
+use crate::inspect::{Detail, ENCRYPTED_DNS, Observation, Progress, SeenIn, quic, socks, tls};
 use crate::lists::Lists;
+use crate::questions::Questions;
 use crate::seen::Mark;
 
 /// Decides what becomes of hostnames.
@@ -67,6 +68,7 @@ impl Names {
         mark: Mark,
         said: &Said<'_>,
         before: &Before,
+        questions: &mut Questions,
         events: &mut Vec<(u32, Event)>,
     ) {
         let mut tell = |what| events.push((flow.tag(), Event { mark, what }));
@@ -102,7 +104,7 @@ impl Names {
                     })));
                 }
             }
-            Said::Dns(message) => self.stream_message(flow, mark, message, events),
+            Said::Dns(message) => self.message(flow, message, mark, flow.tag(), questions, events),
             Said::Socks(request) => {
                 if let socks::Destination::Name(name) = request.destination {
                     tell(self.name(name, &place(SeenIn::Socks), &|| Detail::Port(Some(request.port))));
@@ -275,6 +277,3 @@ impl Names {
         Some(What::Hostname(Box::new(Sighting { observation, entry })))
     }
 }
-
-/// The port of DNS over TLS (RFC 7858) and over QUIC (RFC 9250).
-const ENCRYPTED_DNS: u16 = 853;

@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Effects, Style};
 use super::report::count;
 use super::{Printable, Record, Sink, Stats, words};
 use crate::capture::Timestamp;
-use crate::inspect::{Observation, SeenIn};
+use crate::inspect::{BlindSpot, Observation, SeenIn};
 use crate::originator::{Attribution, AttributionLevel, Process, Tag, WireClass};
 use crate::rules::{Alert, Finding, Level, Summary};
 
@@ -97,6 +97,18 @@ impl<W: Write> Human<W> {
         Ok(text)
     }
 
+    fn blind_spot(&self, spot: &BlindSpot) -> Result<String, fmt::Error> {
+        let mut line = String::new();
+        write!(line, "{}  ", self.paint(DIM, clock(spot.at)))?;
+        write!(line, "{}  ", self.paint(DIM, format_args!("{:<8}", "info")))?;
+        write!(line, "{:<15}  ", spot.flow.src.ip.to_string())?;
+        write!(line, "{}  ", self.paint(BOLD, format_args!("{:<18}", "(names unseen)")))?;
+        let name = spot.name.as_ref().map_or_else(String::new, |(name, _)| Printable(name).to_string());
+        write!(line, "{}  ", self.paint(CYAN, format_args!("{name:<36}")))?;
+        writeln!(line, "{}", self.paint(DIM, format_args!("{} → {}", spot.how.words(), spot.flow.dst)))?;
+        Ok(line)
+    }
+
     fn table(&self) -> Result<String, fmt::Error> {
         const HEADS: [&str; 5] = ["level", "client", "service", "contacts", "first – last"];
         const RIGHT: usize = 3;
@@ -148,6 +160,7 @@ impl<W: Write> Sink for Human<W> {
             Record::Hostname(observation) => self.deliver(self.hostname(observation)),
             // Conversations are for files.
             Record::Flow(_) => Ok(()),
+            Record::Blind(spot) => self.deliver(self.blind_spot(spot)),
             Record::Stats(stats) => self.deliver(self.stats(stats)),
             Record::Summary(summary) => {
                 self.rows.push(Row::from(summary));

@@ -20,7 +20,7 @@ use std::io;
 
 use crate::flow::Conversation;
 use crate::hostname::Hostname;
-use crate::inspect::{Observation, SeenIn};
+use crate::inspect::{BlindSpot, Observation, SeenIn};
 use crate::originator::Attribution;
 use crate::rules::{Alert, Finding, Level, Summary};
 
@@ -70,6 +70,8 @@ pub enum Record {
     Hostname(Observation),
     /// A conversation, and whose it was.
     Flow(Box<FlowRecord>),
+    /// Where names go unseen.
+    Blind(Box<BlindSpot>),
     /// What a sensor has counted.
     Stats(Box<Stats>),
 }
@@ -89,13 +91,16 @@ impl Record {
         match self {
             Self::Alert(alert) => Some(&alert.finding),
             Self::Summary(summary) => Some(&summary.finding),
-            Self::Hostname(_) | Self::Flow(_) | Self::Stats(_) => None,
+            Self::Hostname(_) | Self::Flow(_) | Self::Blind(_) | Self::Stats(_) => None,
         }
     }
 
-    /// Its level; a hostname has none.
+    /// Its level: that a blind spot is there is for information; a hostname has none.
     pub fn level(&self) -> Option<Level> {
-        self.finding().map(|finding| finding.level)
+        match self {
+            Self::Blind(_) => Some(Level::Informational),
+            _ => self.finding().map(|finding| finding.level),
+        }
     }
 }
 

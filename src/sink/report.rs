@@ -30,6 +30,8 @@ pub struct Closing {
     pub names: Vec<(String, u64)>,
     /// Packets that came twice and told something: it is counted once.
     pub copies: u64,
+    /// Connections in which names go unseen, by what they are.
+    pub blind: Vec<(String, u64)>,
     /// Contacts, by service.
     pub contacts: Vec<(String, u64)>,
     /// Alerts by level, in the order of [`Level::ALL`], written or not.
@@ -93,6 +95,7 @@ impl Closing {
                 &[format!("{packets} a second time; what they tell is counted once")],
             );
         }
+        text.counts("blind spots", Tone::Warning, &self.blind);
         text.counts("contacts", Tone::Plain, &self.contacts);
         text.line("findings", Tone::Found, &self.found());
         text.counts("rules", Tone::Plain, &self.rules);
@@ -317,6 +320,7 @@ mod tests {
             first: Some(Timestamp::from_parts(0, 0)),
             last: Some(Timestamp::from_parts(7_980, 0)),
             wall: Duration::from_millis(3_200),
+            blind: Vec::new(),
             names: counts(&[("dns_query", 12_034), ("tls_sni", 8_000), ("nothing", 0)]),
             copies: 1_200,
             contacts: counts(&[

@@ -24,10 +24,13 @@ pub use records::{Data, MAX_RECORDS, Record, Section};
 pub use svcb::{Binding, EchConfig};
 pub use tcp::{Framed, begins, tcp};
 
+/// The port of resolvers.
+pub const PORT: u16 = 53;
+
 /// Whether a port is one of DNS: ordinary, multicast (RFC 6762) or link-local multicast (RFC 4795).
 #[inline]
 pub const fn is_port(port: u16) -> bool {
-    matches!(port, 53 | 5353 | 5355)
+    matches!(port, PORT | 5353 | 5355)
 }
 
 /// Octets of the header: RFC 1035 section 4.1.1.

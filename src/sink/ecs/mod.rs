@@ -4,6 +4,7 @@
 //! `process.*` are the endpoint's; what the sensor says of itself is `observer.*`. The structures borrow from the
 //! record, and a field that is not known is left out.
 
+mod blind;
 mod fields;
 mod flow;
 mod process;
@@ -39,6 +40,7 @@ pub fn write(record: &Record, sources: &Sources, to: impl Write) -> io::Result<(
         Record::Summary(summary) => serde_json::to_writer(to, &Document::summary(summary, sources)),
         Record::Hostname(observation) => serde_json::to_writer(to, &Document::hostname(observation, sources)),
         Record::Flow(flow) => serde_json::to_writer(to, &FlowDocument::new(flow, sources)),
+        Record::Blind(spot) => serde_json::to_writer(to, &blind::BlindDocument::new(spot, sources)),
         Record::Stats(stats) => serde_json::to_writer(to, &stats::document(stats)),
     };
     result.map_err(io::Error::from)
