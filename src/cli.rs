@@ -193,6 +193,32 @@ pub struct SensorArgs {
     #[arg(long, help_heading = "Running", value_name = "ADDR", value_parser = metrics_address)]
     pub metrics: Option<SocketAddr>,
 
+    /// Put an output file aside when it would become longer than this, in MiB
+    ///
+    /// The file FILE becomes FILE.1, that FILE.2, and so on. SIGHUP opens files again by their names, for whoever puts them
+    /// aside otherwise.
+    #[arg(long, help_heading = "Output", value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rotate_size: Option<u32>,
+
+    /// Put an output file aside when it is older than this
+    #[arg(long, help_heading = "Output", value_name = "DURATION", value_parser = duration)]
+    pub rotate_age: Option<Duration>,
+
+    /// Output files that are kept once they are put aside
+    #[arg(long, help_heading = "Output", value_name = "N", default_value = "7",
+          value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub rotate_keep: u32,
+
+    /// Keep records in this folder that an output does not take in time, also beyond the end
+    ///
+    /// Without it (and without STATE_DIRECTORY, which systemd sets) they are kept in a file that is gone at the end.
+    #[arg(long, help_heading = "Output", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub spill: Option<PathBuf>,
+
+    /// The most that is kept so for each output, in MiB; what comes then is lost, and counted
+    #[arg(long, help_heading = "Output", value_name = "MIB", default_value = "256")]
+    pub spill_limit: u32,
+
     /// Read lists again when their file changes, as SIGHUP does
     #[arg(long, help_heading = "Lists", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
@@ -352,8 +378,11 @@ pub struct ListArgs {
 /// What is written, where and how.
 #[derive(Debug, Group)]
 pub struct OutputArgs {
-    /// Write findings to a file instead of standard output; it is emptied first
-    #[arg(short, long, help_heading = "Output", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Write findings to a file or to a socket instead of standard output
+    ///
+    /// A file (PATH or file:PATH), which a replay empties first and a live sensor adds to; JSON lines for whoever listens
+    /// (unix:PATH, tcp:HOST:PORT); or syslog (syslog:unix:PATH, syslog:tcp:HOST:PORT, syslog:udp:HOST:PORT).
+    #[arg(short, long, help_heading = "Output", value_name = "WHERE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
     /// Form of the records
@@ -367,7 +396,7 @@ pub struct OutputArgs {
           default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     pub json: bool,
 
-    /// Write every hostname that is seen to a file, as JSON lines; it is emptied first
+    /// Write every hostname that is seen there, as JSON lines; all that --output takes is taken
     #[arg(long, help_heading = "Output", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub hostnames: Option<PathBuf>,
 

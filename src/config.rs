@@ -15,7 +15,8 @@ use crate::cli::{Color, Command, CommonArgs, FeedArgs, Format, Generate, ListArg
 use crate::config_file;
 use crate::hostname::Hostname;
 use crate::rules::Level;
-use crate::sink::Printable;
+pub use crate::sink::Destination;
+use crate::sink::{Printable, Rotation, Spilling};
 use crate::stated_hosts::{self, Stated};
 
 /// What to do, with everything that is needed to do it.
@@ -86,6 +87,10 @@ pub struct Live {
     pub metrics: Option<SocketAddr>,
     /// Whether files are read again when they change.
     pub watch: bool,
+    /// When an output file is put aside.
+    pub rotation: Rotation,
+    /// Where records wait that an output does not take in time.
+    pub spilling: Spilling,
     /// Which hostnames are of interest.
     pub lists: Lists,
     /// What is written, where and how.
@@ -182,15 +187,6 @@ pub struct Output {
     pub repeat_window: Duration,
     /// The level from which a finding decides the exit status.
     pub fail_on: Option<Level>,
-}
-
-/// Where records go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Destination {
-    /// Standard output.
-    Stdout,
-    /// A file, which is emptied first.
-    File(PathBuf),
 }
 
 /// What people read on standard error, and how.
@@ -292,6 +288,19 @@ impl Config {
                     stats: (args.sensor.stats > 0).then(|| Duration::from_secs(args.sensor.stats.into())),
                     metrics: args.sensor.metrics,
                     watch: args.sensor.watch,
+                    rotation: Rotation {
+                        size: args.sensor.rotate_size.map(|mebibytes| u64::from(mebibytes) << 20),
+                        age: args.sensor.rotate_age,
+                        keep: args.sensor.rotate_keep,
+                    },
+                    spilling: Spilling {
+                        // systemd makes this folder for its service.
+                        folder: args
+                            .sensor
+                            .spill
+                            .or_else(|| std::env::var_os("STATE_DIRECTORY").map(Into::into)),
+                        most: u64::from(args.sensor.spill_limit) << 20,
+                    },
                     filter: args.filter.filter,
                     threads: threads(args.threads.threads),
                     lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),
@@ -530,11 +539,16 @@ fn feeds(args: FeedArgs, problems: &mut Vec<Problem>) -> Feeds {
 }
 
 fn output(args: OutputArgs, inputs: &[PathBuf], problems: &mut Vec<Problem>) -> Output {
-    let destination =
-        |path: PathBuf| if is_dash(&path) { Destination::Stdout } else { Destination::File(path) };
-    let findings = args.output.map_or(Destination::Stdout, destination);
-    let hostnames = args.hostnames.map(destination);
-    let flows = args.flows.map(destination);
+    let mut destination = |option: &str, path: PathBuf| match Destination::parse(path.as_os_str()) {
+        Ok(destination) => destination,
+        Err(text) => {
+            problems.push(Problem::new(format!("{option} {}", path.display()), text));
+            Destination::Stdout
+        }
+    };
+    let findings = args.output.map_or(Destination::Stdout, |path| destination("--output", path));
+    let hostnames = args.hostnames.map(|path| destination("--hostnames", path));
+    let flows = args.flows.map(|path| destination("--flows", path));
     let destinations =
         [("--output", Some(&findings)), ("--hostnames", hostnames.as_ref()), ("--flows", flows.as_ref())];
     for (option, destination) in destinations {

@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::Args;
-use crate::config::{Error, Problem, read_limited};
+use crate::config::{Destination, Error, Problem, read_limited};
 
 /// The longest file that is read, in bytes: some thousand times what anybody writes.
 const MOST_CONFIG_BYTES: u64 = 1 << 20;
@@ -120,6 +120,9 @@ impl File {
     }
 }
 
+/// Options that take a path or another [`Destination`].
+const OUTPUTS: [&str; 3] = ["output", "hostnames", "flows"];
+
 /// The uses of which a configuration can speak.
 const TABLES: [&str; 4] = ["replay", "live", "bench", "check"];
 
@@ -188,7 +191,8 @@ impl FileReader<'_> {
     }
 
     fn one(&self, option: &clap::Arg, key: &str, value: &DeValue<'_>) -> Result<Vec<OsString>, String> {
-        let is_path = matches!(option.get_value_hint(), ValueHint::FilePath | ValueHint::AnyPath);
+        let is_path =
+            matches!(option.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath | ValueHint::AnyPath);
         let text = match value {
             DeValue::String(text) => text.as_ref(),
             DeValue::Integer(number) if !is_path => number.as_str(),
@@ -207,7 +211,9 @@ impl FileReader<'_> {
             other => return Err(format!("takes a plain value, not {}", with_article(other.type_str()))),
         };
         let mut typed = OsString::from(format!("--{key}="));
-        if is_path && text != "-" {
+        if is_path && OUTPUTS.contains(&key) {
+            typed.push(Destination::text_in(self.folder, text));
+        } else if is_path && text != "-" {
             typed.push(self.folder.join(text));
         } else {
             typed.push(text);

@@ -15,11 +15,14 @@ use crate::originator::{AttributionLevel, OffsetFound, record};
 use crate::rules::{Level, Rules};
 use crate::sink::{
     AtLeast, Closing, Flush, Human, JsonLines, Printable, Progress, Record, Sink, Source, Sources, Stats,
-    Target, span,
+    Syslog, Target, span,
 };
 use crate::stats::{Counts, Reason};
 use crate::watermark::{Input, Position, Watermark};
 use crate::worker::{Event, Finished, Sighting};
+
+/// How a destination is opened: [`Target::open`] for a run that may wait for its readers.
+pub type Opening<'o> = &'o mut dyn FnMut(&Destination) -> io::Result<Target>;
 
 /// Where everything goes that a run finds.
 pub struct Delivery {
@@ -80,24 +83,32 @@ impl Delivery {
         bar: &Progress,
         folding: Folding,
     ) -> io::Result<Self> {
-        let target = match &output.findings {
-            Destination::Stdout => Target::stdout(),
-            Destination::File(path) => Target::create(path)?,
-        };
+        Self::open_by(output, talk, sources, bar, folding, &mut Target::open)
+    }
+
+    /// Likewise; `open` opens each output.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_by(
+        output: &config::Output,
+        talk: Talk,
+        sources: &Arc<Sources>,
+        bar: &Progress,
+        folding: Folding,
+        open: Opening<'_>,
+    ) -> io::Result<Self> {
+        let target = open(&output.findings)?;
         let findings: Box<dyn Sink> = if target.terminal && !output.json {
             Box::new(Human::new(bar.above(target.writer), talk.colours(true)))
         } else {
-            Box::new(JsonLines::new(target.name, target.writer, Flush::Each, sources.clone()))
+            lines(target, Flush::Each, sources)
         };
-        let lines = |destination: &Option<Destination>| -> io::Result<Option<Box<dyn Sink>>> {
-            let target = match destination {
-                None => return Ok(None),
-                Some(Destination::Stdout) => Target::stdout(),
-                Some(Destination::File(path)) => Target::create(path)?,
-            };
-            Ok(Some(Box::new(JsonLines::new(target.name, target.writer, Flush::WhenFull, sources.clone()))))
+        let mut more = |destination: &Option<Destination>| {
+            let target = destination.as_ref().map(&mut *open).transpose()?;
+            Ok::<_, io::Error>(target.map(|target| lines(target, Flush::WhenFull, sources)))
         };
-        let (hostnames, flows) = (lines(&output.hostnames)?, lines(&output.flows)?);
+        let (hostnames, flows) = (more(&output.hostnames)?, more(&output.flows)?);
         let repeat_window = nanoseconds(output.repeat_window);
         let mut order = Watermark::default();
         Ok(Self {
@@ -380,6 +391,16 @@ impl Delivery {
 
 fn nanoseconds(time: std::time::Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A sink for machines.
+fn lines(target: Target, flush: Flush, sources: &Arc<Sources>) -> Box<dyn Sink> {
+    if target.syslog {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Box::new(Syslog::new(target.writer, sources.clone(), &host, std::process::id()))
+    } else {
+        Box::new(JsonLines::new(target.name, target.writer, flush, sources.clone()))
+    }
 }
 
 /// Where a moment of a live capture stands in the order.

@@ -113,6 +113,7 @@ pub mod runtime;
 
 pub mod gauges;
 pub mod metrics;
+pub mod outputs;
 pub mod reload;
 pub mod tap;
 

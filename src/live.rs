@@ -18,6 +18,7 @@ use crate::gauges::{Gauges, Loss};
 use crate::judging::Judging;
 use crate::lists::Lists;
 use crate::metrics::Board;
+use crate::outputs::Outputs;
 use crate::reload::{self, Reloaded, Watched};
 use crate::runtime::{Signals, now, spawn};
 use crate::sink::{Printable, Progress, Source, Stats, span};
@@ -40,6 +41,9 @@ const MINUTE_HAND: Duration = Duration::from_secs(1);
 /// The time over which loss is measured: a burst is not a loss of every second.
 const LOSS_SPAN: Duration = Duration::from_secs(10);
 
+/// From the signal on, this long is what was found delivered to outputs that take it slowly: the end is to come within two seconds.
+const LAST: Duration = Duration::from_millis(1_400);
+
 /// Captures until a signal comes. Gives the exit status.
 ///
 /// # Errors
@@ -60,8 +64,16 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     };
     let sources = Arc::new(config.interfaces.iter().cloned().map(Source::Interface).collect());
     let bar = Progress::new(None, false);
-    let mut delivery = Delivery::open(&config.output, config.talk, &sources, &bar, Folding::live())?
-        .judging_by(rules, allow);
+    let mut outputs = Outputs::new(config.spilling.clone(), config.rotation.clone());
+    let mut delivery = Delivery::open_by(
+        &config.output,
+        config.talk,
+        &sources,
+        &bar,
+        Folding::live(),
+        &mut |destination| outputs.open(destination),
+    )?
+    .judging_by(rules, allow);
     delivery.split(config.threads.get());
     let signals = Signals::install()?;
     let board = Board::default();
@@ -88,6 +100,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
         config,
         delivery,
         interfaces,
+        outputs,
         lists,
         watched: Watched::of(config),
         board,
@@ -99,12 +112,13 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
         refused: 0,
         reading: None,
         speak,
-        stopping: false,
+        stopped: None,
         running: threads.len(),
     };
     desk.work(&batches, &signals);
     desk.measure();
-    let Desk { delivery, interfaces, running, .. } = desk;
+    let Desk { delivery, interfaces, outputs, running, .. } = desk;
+    let stopped = desk.stopped.unwrap_or_else(Instant::now);
     // A thread that panicked has told nothing of its end.
     let fallen = threads.into_iter().map(|thread| thread.join()).filter(Result::is_err).count();
 
@@ -112,10 +126,24 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     ended.closing.inputs = config.interfaces.len() as u64;
     ended.closing.wall = began.elapsed();
     interfaces.gauges.close(&mut ended.closing);
+    tell(&outputs);
+    for (name, lost) in outputs.close(stopped + LAST) {
+        if lost > 0 && ended.failure.is_none() {
+            let text = format!("{name}: {lost} records were not delivered");
+            ended.failure = Some(std::io::Error::other(text));
+        }
+    }
     if fallen > 0 || running > 0 {
         eprintln!("undertone: a thread has failed; what it had not told is lost");
     }
     Ok(delivery::close(ended, config.output.fail_on, fallen == 0, config.talk))
+}
+
+/// Tells people what the outputs have to say.
+fn tell(outputs: &Outputs) {
+    for note in outputs.notes() {
+        eprintln!("undertone: {}", Printable(&note));
+    }
 }
 
 /// What the thread of the Correlator has before it.
@@ -123,6 +151,7 @@ struct Desk<'c> {
     config: &'c config::Live,
     delivery: Delivery,
     interfaces: Interfaces<'c>,
+    outputs: Outputs,
     lists: Arc<ArcSwap<Lists>>,
     /// The files of the lists, as they were read.
     watched: Watched,
@@ -138,8 +167,8 @@ struct Desk<'c> {
     /// Where it is told what was read again, while that goes on.
     reading: Option<Receiver<Result<Reloaded, Vec<String>>>>,
     speak: bool,
-    /// Whether the threads were told to end.
-    stopping: bool,
+    /// When the threads were told to end.
+    stopped: Option<Instant>,
     /// Threads that have not ended.
     running: usize,
 }
@@ -155,15 +184,17 @@ impl Desk<'_> {
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if looked.elapsed() < LOOK_AROUND && delivered && !self.stopping {
+            if looked.elapsed() < LOOK_AROUND && delivered && self.stopped.is_none() {
                 continue;
             }
             looked = Instant::now();
             let delivered = delivered && self.delivery.tick();
+            tell(&self.outputs);
             if signals.stats.swap(false, Ordering::Relaxed) {
                 self.write_stats();
             }
             if self.reading.is_none() && signals.reload.swap(false, Ordering::Relaxed) {
+                self.outputs.reopen();
                 self.reload();
             }
             if let Some(read) = self.reading.as_ref().and_then(|reading| reading.try_recv().ok()) {
@@ -174,11 +205,11 @@ impl Desk<'_> {
                 minded = Instant::now();
                 self.mind();
             }
-            if !self.stopping && (signals.stop.load(Ordering::Relaxed) || !delivered) {
-                self.stopping = true;
+            if self.stopped.is_none() && (signals.stop.load(Ordering::Relaxed) || !delivered) {
+                self.stopped = Some(Instant::now());
                 self.interfaces.tell(|| Order::Stop(now()));
             }
-            if !self.stopping {
+            if self.stopped.is_none() {
                 self.interfaces.reopen(self.speak);
             }
         }
@@ -222,6 +253,7 @@ impl Desk<'_> {
         };
         self.delivery.count(&mut stats);
         self.interfaces.gauges.stats(&mut stats);
+        stats.outputs = self.outputs.stats();
         stats
     }
 

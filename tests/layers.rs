@@ -46,6 +46,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
     ("tap", &["runtime", "seen", "worker"]),
     ("gauges", &["stats", "tap"]),
     ("metrics", &["runtime"]),
+    ("outputs", &["runtime"]),
     ("reload", &["config", "judging"]),
     (
         "live",
@@ -56,6 +57,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
             "gauges",
             "judging",
             "metrics",
+            "outputs",
             "reload",
             "runtime",
             "tap",

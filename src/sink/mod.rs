@@ -5,32 +5,43 @@
 //! the progress bar ([`Progress`]) and the closing summary ([`Closing`]). Nothing here decides what is a finding, and
 //! nothing prints an error: errors go back to whoever writes.
 
+mod backlog;
+mod destination;
 pub mod ecs;
 mod escape;
 mod human;
 mod jsonl;
 mod level;
+mod outlet;
 mod progress;
 mod report;
+mod spill;
 mod statistics;
+mod syslog;
 mod target;
 mod words;
 
 use std::io;
 
+use crate::capture::Timestamp;
 use crate::flow::Conversation;
 use crate::hostname::Hostname;
 use crate::inspect::{BlindSpot, Observation, SeenIn};
 use crate::originator::Attribution;
 use crate::rules::{Alert, Finding, Level, Summary};
 
+pub use backlog::{Backlog, Feeder};
+pub use destination::Destination;
 pub use escape::Printable;
 pub use human::Human;
 pub use jsonl::{Flush, JsonLines};
 pub use level::AtLeast;
+pub use outlet::{Outlet, Rotation, Undelivered};
 pub use progress::{Above, Progress};
 pub use report::{Closing, count, scaled, span};
+pub use spill::{Spill, Spilling};
 pub use statistics::{InterfaceStats, OutputStats, Stats, TapStats, ThreadStats};
+pub use syslog::Syslog;
 pub use target::Target;
 
 /// Where records go.
@@ -92,6 +103,30 @@ impl Record {
             Self::Alert(alert) => Some(&alert.finding),
             Self::Summary(summary) => Some(&summary.finding),
             Self::Hostname(_) | Self::Flow(_) | Self::Blind(_) | Self::Stats(_) => None,
+        }
+    }
+
+    /// Its kind, as in `event.dataset`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Alert(_) => "alert",
+            Self::Summary(_) => "summary",
+            Self::Hostname(_) => "hostname",
+            Self::Flow(_) => "flow",
+            Self::Blind(_) => "blind_spot",
+            Self::Stats(_) => "stats",
+        }
+    }
+
+    /// Its time.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Alert(alert) => alert.finding.contact.observation.at,
+            Self::Summary(summary) => summary.last,
+            Self::Hostname(observation) => observation.at,
+            Self::Flow(flow) => flow.conversation.last,
+            Self::Blind(blind) => blind.at,
+            Self::Stats(stats) => stats.at,
         }
     }
 

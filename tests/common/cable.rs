@@ -22,7 +22,7 @@ pub fn in_namespace(test: &str, inside: fn()) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let myself = std::env::current_exe().unwrap();
-    for user in [&["--net"][..], &["--net", "--user", "--map-root-user"]] {
+    for user in [&["--net", "--mount"][..], &["--net", "--mount", "--user", "--map-root-user"]] {
         let mut unshare = Command::new("unshare");
         unshare.args(user).args(["--pid", "--fork", "--kill-child", "--"]);
         let possible = Command::new(unshare.get_program())
@@ -77,7 +77,7 @@ pub struct Sensor {
     pub child: Child,
     /// What it has said so far.
     pub said: String,
-    lines: Receiver<String>,
+    pub lines: Receiver<String>,
 }
 
 impl Sensor {
