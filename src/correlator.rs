@@ -153,7 +153,7 @@ impl Correlator {
         let closed_early = self.folder.closed_early() + self.allowed.closed_early();
         self.folder.finish(tell);
         self.allowed.finish(&mut summaries(tell));
-        Over { feed, allow: self.allow, closed_early }
+        Over { feed, allow: self.allow, closed_early, remembered: self.naming }
     }
 
     fn attributed(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
@@ -210,6 +210,8 @@ pub struct Over {
     pub allow: AllowList,
     /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.
     pub closed_early: u64,
+    /// What was remembered of names: some ten MiB in as many pieces as there are names.
+    pub remembered: Naming,
 }
 
 /// Tells summaries, and no alerts.

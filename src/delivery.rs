@@ -11,6 +11,7 @@ use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding, Over};
 use crate::inspect::{BlindSpot, Detail, EncryptedDns, SeenIn};
 use crate::lists::AllowList;
+use crate::naming::Naming;
 use crate::originator::{AttributionLevel, OffsetFound, record};
 use crate::rules::{Level, Rules};
 use crate::sink::{
@@ -315,7 +316,8 @@ impl Delivery {
         let blind = blind.map(|(how, count)| (how.words().to_owned(), count)).collect();
         let blind_again = correlator.blindness().told_again();
         let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
-        let Over { feed, allow, closed_early } = correlator.finish(&mut |record| outputs.write(&record));
+        let Over { feed, allow, closed_early, remembered } =
+            correlator.finish(&mut |record| outputs.write(&record));
         let (allowed, notes): (Vec<_>, Vec<_>) =
             allow.entries().iter().map(|entry| (entry.count(), entry.note())).unzip();
         outputs.flush();
@@ -385,7 +387,7 @@ impl Delivery {
         if let Some(feed) = feed {
             say_of_feeds(&mut closing, feed);
         }
-        Ended { closing, failure, highest: tally.highest, lost }
+        Ended { closing, failure, highest: tally.highest, lost, remembered }
     }
 }
 
@@ -418,6 +420,8 @@ pub struct Ended {
     pub highest: Option<Level>,
     /// Whether telemetry, or what waited for it, did not fit.
     pub lost: bool,
+    /// What was remembered of names.
+    pub remembered: Naming,
 }
 
 /// What the closing summary says of feeds.
@@ -529,7 +533,9 @@ impl Tally {
 
 /// Shows the closing summary and what went wrong, and gives the exit status.
 pub fn close(ended: Ended, fail_on: Option<Level>, complete: bool, talk: Talk) -> u8 {
-    let Ended { closing, failure, highest, lost } = ended;
+    let Ended { closing, failure, highest, lost, remembered } = ended;
+    // The process ends next, and its memory with it: to give it back piece by piece takes a tenth of the time of a short replay.
+    std::mem::forget(remembered);
     if talk.verbosity > Verbosity::Quiet {
         let colours = talk.colours(io::stderr().is_terminal());
         eprint!("{}", closing.show(talk.verbosity == Verbosity::Full, colours));

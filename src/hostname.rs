@@ -132,10 +132,25 @@ impl NameBuf {
         if dotted.is_empty() {
             return Err(InvalidHostname::Empty);
         }
+        if is_ordinary(dotted)
+            && let Ok(text) = std::str::from_utf8(dotted)
+        {
+            self.set_canonical(text);
+            self.text.make_ascii_lowercase();
+            return Ok(());
+        }
         for label in dotted.split(|byte| *byte == b'.') {
             self.push_label(label)?;
         }
         Ok(())
+    }
+
+    /// Makes the buffer hold a name that is canonical but for its letters' case.
+    #[inline]
+    pub(crate) fn set_canonical(&mut self, text: &str) {
+        self.clear();
+        self.text.push_str(text);
+        self.wire = text.len();
     }
 
     /// The name, or nothing when the buffer is empty.
@@ -152,8 +167,20 @@ impl NameBuf {
 
 /// Whether a byte can stand in a label as it is; bytes outside ASCII want a closer look.
 #[inline]
-const fn is_plain(byte: u8) -> bool {
+pub(crate) const fn is_plain(byte: u8) -> bool {
     byte > 0x1f && byte < 0x7f && byte != b'.' && byte != b'\\'
+}
+
+/// Whether a dotted name has nothing but labels of plain bytes, and is not too long: as good as all have.
+#[inline]
+fn is_ordinary(dotted: &[u8]) -> bool {
+    let mut before = b'.';
+    let mut ordinary = dotted.len() <= MAX_WIRE_TEXT;
+    for byte in dotted {
+        ordinary &= is_plain(*byte) || (*byte == b'.' && before != b'.');
+        before = *byte;
+    }
+    ordinary && before != b'.'
 }
 
 #[cold]

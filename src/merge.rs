@@ -72,20 +72,22 @@ impl Merger {
         while let Some(scanned) = self.early.remove(&self.next) {
             self.next += 1;
             let Scanned { source, chunk, scan } = scanned;
-            let current = match self.current {
-                Some(current) if current.source == source => current,
-                _ => self.begin_file(source, chunk.first_at(), tell),
-            };
+            let current = self.current(source, &chunk, tell);
             let open = self.open.entry(current.chain).or_default();
             let finished = self.worker.resume(open, current.frames, &chunk, scan);
-            self.current = Some(Current {
-                frames: current.frames + finished.counts.frames,
-                latest: current.latest.max(finished.counts.last),
-                ..current
-            });
+            self.passed(current, &finished);
             tell(finished);
             recycle(chunk.into_buffer());
         }
+    }
+
+    /// Reads the next chunk, where nobody scans chunks before their turn: in one pass.
+    pub fn read(&mut self, source: u32, chunk: &Chunk, tell: &mut dyn FnMut(Finished)) {
+        let current = self.current(source, chunk, tell);
+        let open = self.open.entry(current.chain).or_default();
+        let finished = self.worker.follow(source, open, current.frames, chunk);
+        self.passed(current, &finished);
+        tell(finished);
     }
 
     /// Tells what the conversations that are still open at the end of everything say.
@@ -96,6 +98,22 @@ impl Merger {
         let mut chains: Vec<ChainId> = self.open.keys().copied().collect();
         chains.sort_unstable();
         self.evicted + chains.into_iter().map(|chain| self.end_chain(chain, tell)).sum::<u64>()
+    }
+
+    /// Where the file of a chunk stands before it.
+    fn current(&mut self, source: u32, chunk: &Chunk, tell: &mut dyn FnMut(Finished)) -> Current {
+        match self.current {
+            Some(current) if current.source == source => current,
+            _ => self.begin_file(source, chunk.first_at(), tell),
+        }
+    }
+
+    fn passed(&mut self, before: Current, finished: &Finished) {
+        self.current = Some(Current {
+            frames: before.frames + finished.counts.frames,
+            latest: before.latest.max(finished.counts.last),
+            ..before
+        });
     }
 
     fn begin_file(

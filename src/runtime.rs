@@ -63,7 +63,7 @@ impl Reading<'_> {
     ) {
         let cutting = Mutex::new(Cutting { files, source: 0, number: 0, cutter: None });
         if self.threads == 1 {
-            self.alone(&cutting, make_worker(), merger, tell);
+            self.alone(&cutting, merger, tell);
             return;
         }
         let chunks = self.threads * CHUNKS_A_THREAD;
@@ -114,23 +114,14 @@ impl Reading<'_> {
     }
 
     /// One thread: chunk by chunk, in turn.
-    fn alone(
-        &self,
-        cutting: &Mutex<Cutting<'_>>,
-        mut worker: Worker,
-        merger: &mut Merger,
-        tell: &mut dyn FnMut(Told),
-    ) {
+    fn alone(&self, cutting: &Mutex<Cutting<'_>>, merger: &mut Merger, tell: &mut dyn FnMut(Told)) {
         let mut buffer = Vec::new();
         loop {
             let mut ends = Vec::new();
             let next = self.cut(cutting, std::mem::take(&mut buffer), &mut ends);
-            if let Some((number, source, chunk)) = next {
-                let scan = worker.scan(source, &chunk);
-                let scanned = Scanned { source, chunk, scan };
-                merger.push(number, scanned, &mut |finished| tell(Told::Chunk(finished)), &mut |memory| {
-                    buffer = memory
-                });
+            if let Some((_, source, chunk)) = next {
+                merger.read(source, &chunk, &mut |finished| tell(Told::Chunk(finished)));
+                buffer = chunk.into_buffer();
             } else {
                 ends.into_iter().for_each(|(source, end)| tell(Told::File { source, end }));
                 return;

@@ -27,13 +27,13 @@ pub(crate) struct Teller {
 /// with what came in the chunk before.
 pub(crate) fn drop_copies(
     copies: &mut Copies,
-    mut tellers: Vec<Teller>,
+    tellers: &mut Vec<Teller>,
     events: &mut Vec<(u32, Event)>,
     counts: &mut Counts,
 ) {
     tellers.sort_by_key(|teller| teller.frame);
     let mut frames = Vec::new();
-    for teller in tellers {
+    for teller in tellers.drain(..) {
         if copies.is_copy(teller.number, teller.at) {
             counts.copies += 1;
             frames.push(teller.frame);

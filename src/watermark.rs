@@ -4,7 +4,7 @@
 //! they arrive would let the timing of threads decide what is known when a contact is judged.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Where in the whole an event stands: in a replay the file and the frame, in a live capture the time.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -24,6 +24,9 @@ pub struct Input(u32);
 pub struct Watermark<E> {
     /// How far each input has passed; `None` when it has ended.
     passed: Vec<Option<Position>>,
+    /// Events that came in order, as those of one input do: nothing has to be sorted.
+    sorted: VecDeque<Waiting<E>>,
+    /// Those that came behind a later one.
     waiting: BinaryHeap<Reverse<Waiting<E>>>,
     arrived: u64,
 }
@@ -37,7 +40,7 @@ struct Waiting<E> {
 
 impl<E> Default for Watermark<E> {
     fn default() -> Self {
-        Self { passed: Vec::new(), waiting: BinaryHeap::new(), arrived: 0 }
+        Self { passed: Vec::new(), sorted: VecDeque::new(), waiting: BinaryHeap::new(), arrived: 0 }
     }
 }
 
@@ -51,7 +54,12 @@ impl<E> Watermark<E> {
     /// Takes an event of an input. One at a position that its input has passed already is late, and released next.
     pub fn push(&mut self, input: Input, position: Position, event: E) {
         self.arrived += 1;
-        self.waiting.push(Reverse(Waiting { key: (position, input, self.arrived), event }));
+        let event = Waiting { key: (position, input, self.arrived), event };
+        if self.sorted.back().is_none_or(|last| *last < event) {
+            self.sorted.push_back(event);
+        } else {
+            self.waiting.push(Reverse(event));
+        }
     }
 
     /// The input has nothing more to say of what stands before `position`.
@@ -70,16 +78,24 @@ impl<E> Watermark<E> {
 
     /// The next event that every input has passed.
     pub fn release(&mut self) -> Option<E> {
-        let next = self.waiting.peek()?.0.key.0;
+        let next = self.next()?.key.0;
         if self.passed.iter().flatten().any(|passed| *passed <= next) {
             return None;
         }
-        self.waiting.pop().map(|Reverse(waiting)| waiting.event)
+        self.release_early()
     }
 
     /// The next event, whether every input has passed it or not.
     pub fn release_early(&mut self) -> Option<E> {
-        self.waiting.pop().map(|Reverse(waiting)| waiting.event)
+        let is_sorted =
+            self.sorted.front().is_some_and(|first| self.next().is_some_and(|next| next == first));
+        let next = if is_sorted { self.sorted.pop_front() } else { self.waiting.pop().map(|event| event.0) };
+        next.map(|waiting| waiting.event)
+    }
+
+    fn next(&self) -> Option<&Waiting<E>> {
+        let waiting = self.waiting.peek().map(|event| &event.0);
+        self.sorted.front().into_iter().chain(waiting).min()
     }
 
     /// How far every input has passed that has not ended.
@@ -89,7 +105,7 @@ impl<E> Watermark<E> {
 
     /// How many events wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.sorted.len() + self.waiting.len()
     }
 }
 

@@ -163,6 +163,8 @@ pub struct Worker {
     filter: Option<Filter>,
     /// Whether every conversation is told.
     conversations: bool,
+    /// Empty vectors, to be filled again.
+    memory: Told,
 }
 
 /// Reads packets: what is kept for it from one to the next is memory only.
@@ -179,7 +181,8 @@ impl Worker {
     pub fn new(lists: Arc<Lists>, every_hostname: bool, filter: Option<Filter>) -> Self {
         let names = Names::new(lists, every_hostname);
         let numbering = Numbering::of_this_process();
-        Self { judge: Judge { names, quic: quic::Scratch::new(), numbering }, filter, conversations: false }
+        let judge = Judge { names, quic: quic::Scratch::new(), numbering };
+        Self { judge, filter, conversations: false, memory: Told::default() }
     }
 
     /// Tells every conversation of TCP, and of UDP but for DNS, with what passed each way. Fragments count for none.
@@ -228,8 +231,25 @@ impl Worker {
             self.judge.packet(open, &packet, mark, 0, &mut told);
         }
         self.judge.absorb(open, later, frames, &again, &mut told.events);
-        tellers::drop_copies(&mut open.copies, told.tellers, &mut told.events, &mut counts);
-        let mut finished = finished(source, frames, told.events, counts);
+        tellers::drop_copies(&mut open.copies, &mut told.tellers, &mut told.events, &mut counts);
+        let mut finished = finished(source, frames, &mut told.events, counts);
+        self.conversations(open, &mut finished);
+        finished
+    }
+
+    /// Reads the next chunk of a capture of which nobody else reads any: what [`scan`](Self::scan) and [`resume`](Self::resume) together tell, in
+    /// one pass.
+    pub fn follow(&mut self, source: u32, open: &mut Open, frames: u64, chunk: &Chunk) -> Finished {
+        let mut told = std::mem::take(&mut self.memory);
+        for (_, frame) in chunk.frames() {
+            let mark = Mark { source, frame: frames + told.counts.frames + 1, at: frame.at };
+            self.frame(open, &frame, mark, &mut told);
+        }
+        told.fed.clear();
+        let mut counts = std::mem::take(&mut told.counts);
+        tellers::drop_copies(&mut open.copies, &mut told.tellers, &mut told.events, &mut counts);
+        let mut finished = finished(source, frames, &mut told.events, counts);
+        self.memory = told;
         self.conversations(open, &mut finished);
         finished
     }
@@ -247,7 +267,7 @@ impl Worker {
             .finish(quic, &mut |flow, seen, said| said_in_datagrams(names, flow, seen, &said, &mut events));
         let source = events.first().map_or(0, |(_, event)| event.mark.source);
         let counts = Counts { unfinished: open.fragments.unfinished() as u64, ..Counts::default() };
-        let mut finished = finished(source, 0, events, counts);
+        let mut finished = finished(source, 0, &mut events, counts);
         let mut ledger = open.ledger;
         name(&mut ledger, &finished.events);
         finished.conversations = ledger.finish();
@@ -263,9 +283,9 @@ impl Worker {
         told: Told,
         silent_since: Option<Timestamp>,
     ) -> Finished {
-        let Told { mut events, tellers, mut counts, .. } = told;
-        tellers::drop_copies(&mut open.copies, tellers, &mut events, &mut counts);
-        let mut finished = finished(source, 0, events, counts);
+        let Told { mut events, mut tellers, mut counts, .. } = told;
+        tellers::drop_copies(&mut open.copies, &mut tellers, &mut events, &mut counts);
+        let mut finished = finished(source, 0, &mut events, counts);
         self.conversations(open, &mut finished);
         if let Some(since) = silent_since.filter(|_| self.conversations) {
             finished.conversations.extend(open.ledger.take_over(since));
@@ -591,10 +611,11 @@ fn feed(table: &mut Defrag, packet: &Packet<'_>, at: Timestamp, edges: &mut Vec<
 }
 
 /// Puts the events of a chunk, whose frames are numbered from the one after `frames`, into the order of the frames, and counts them.
-fn finished(source: u32, frames: u64, events: Vec<(u32, Event)>, mut counts: Counts) -> Finished {
-    let mut events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
-    events.sort_by_key(|event| (event.mark.source, event.mark.frame));
-    for event in &mut events {
+fn finished(source: u32, frames: u64, events: &mut Vec<(u32, Event)>, mut counts: Counts) -> Finished {
+    // What is only counted is most: its order matters to nobody but the first of each reason.
+    let mut kept = Vec::new();
+    let mut refused = Vec::new();
+    for (_, mut event) in events.drain(..) {
         match &mut event.what {
             What::Hostname(sighting) => {
                 sighting.observation.frame = event.mark.frame;
@@ -609,15 +630,19 @@ fn finished(source: u32, frames: u64, events: Vec<(u32, Event)>, mut counts: Cou
             What::Reassembled => counts.reassembled += 1,
             What::GivenUp => counts.unfinished += 1,
             What::Refused(Reason::Fragment(defrag::Reason::Copy)) => counts.copies += 1,
-            What::Refused(reason) => {
-                // Frames of a live capture are numbered over all interfaces: which of this stretch it was is not known then.
-                let number = event.mark.frame.saturating_sub(frames).min(counts.frames);
-                counts.refuse_at(*reason, number);
-            }
+            What::Refused(reason) => refused.push((event.mark, *reason)),
+        }
+        if event.what.is_for_the_correlator() {
+            kept.push(event);
         }
     }
-    events.retain(|event| event.what.is_for_the_correlator());
-    Finished { source, events, counts, conversations: Vec::new(), cut: 0 }
+    refused.sort_by_key(|(mark, _)| (mark.source, mark.frame));
+    for (mark, reason) in refused {
+        // Frames of a live capture are numbered over all interfaces: which of this stretch it was is not known then.
+        counts.refuse_at(reason, mark.frame.saturating_sub(frames).min(counts.frames));
+    }
+    kept.sort_by_key(|event| (event.mark.source, event.mark.frame));
+    Finished { source, events: kept, counts, conversations: Vec::new(), cut: 0 }
 }
 
 /// Enters a packet into its conversation.

@@ -36,7 +36,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
     ("config_file", &["cli", "config"]),
     ("telemetry", &[]),
     ("judging", &["config"]),
-    ("delivery", &["attributor", "config", "correlator", "stats", "watermark", "worker"]),
+    ("delivery", &["attributor", "config", "correlator", "naming", "stats", "watermark", "worker"]),
     ("runtime", &["merge", "worker"]),
     ("mix", &["cli", "mix_packets"]),
     ("mix_packets", &[]),

@@ -120,6 +120,10 @@ pub fn recognise(first: &[u8], flow: &Flow) -> Recognised {
             Begins::No => {}
         }
     }
+    // The octet by which each of the protocols below begins: most segments have another.
+    if first.first().is_some_and(|octet| !matches!(octet, 4 | 5 | b'\r' | 20 | 22 | b'A'..=b'Z')) {
+        return if may_be { Recognised::MayBe } else { Recognised::Nothing };
+    }
     for (kind, begins) in [
         (Kind::Tls, tls::begins(first)),
         (Kind::ChangeCipherSpec, tls::begins_second(first)),

@@ -8,14 +8,16 @@
 //! none counts any more, the last one that was asked for stands in, until [`Answers::STALE`].
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::capture::Timestamp;
 use crate::hostname::Hostname;
-use crate::lists::Entry;
+use crate::lists;
 
 /// A name that a client asked for.
 #[derive(Clone, Debug)]
@@ -23,7 +25,7 @@ pub struct Asked {
     /// The name.
     pub name: Hostname,
     /// The entry of the lists that it meets.
-    pub entry: Option<Arc<Entry>>,
+    pub entry: Option<Arc<lists::Entry>>,
 }
 
 /// The names by which a client may have come to a server.
@@ -46,7 +48,7 @@ pub struct Answers {
     /// Configurations for encrypted hellos, by client and identifier.
     ech: FxHashMap<(IpAddr, u8), Vec<(Hostname, Answer)>>,
     /// Whether a name has a configuration for encrypted hellos, by client: what was learned lately, and before that.
-    services: [FxHashMap<(IpAddr, Hostname), bool>; 2],
+    services: [FxHashMap<u64, bool>; 2],
     /// How many answers came.
     answers: u64,
     given_up: u64,
@@ -56,7 +58,10 @@ pub struct Answers {
 struct Pair {
     /// Which answer was the last one.
     last: u64,
-    names: Vec<Answer>,
+    /// The name that was asked for last, which is the only one of most pairs.
+    newest: Answer,
+    /// The names before it, oldest first.
+    older: Vec<Answer>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,9 +108,16 @@ impl Answers {
         let answer = Answer { asked: asked.clone(), at, good_for: Self::FRESH.max(i64::from(ttl) * SECOND) };
         for server in addresses {
             let key = (client, *server);
-            let pair = self.pairs.entry(key).or_insert(Pair { last: 0, names: Vec::new() });
-            pair.last = self.answers;
-            self.given_up += keep(&mut pair.names, answer.clone());
+            match self.pairs.entry(key) {
+                Entry::Occupied(mut pair) => {
+                    let pair = pair.get_mut();
+                    pair.last = self.answers;
+                    self.given_up += pair.keep(answer.clone());
+                }
+                Entry::Vacant(place) => {
+                    place.insert(Pair { last: self.answers, newest: answer.clone(), older: Vec::new() });
+                }
+            }
             self.ages.push_back((key, self.answers));
         }
         while self.pairs.len() > Self::MOST_PAIRS {
@@ -150,12 +162,12 @@ impl Answers {
             self.given_up += old.len() as u64;
             *old = std::mem::take(young);
         }
-        young.insert((client, name.clone()), has_ech);
+        young.insert(service(client, name), has_ech);
     }
 
     /// Whether the client learned a configuration for encrypted hellos with how to reach a name; nothing where it did not ask.
     pub fn has_ech(&self, client: IpAddr, name: &Hostname) -> Option<bool> {
-        let key = (client, name.clone());
+        let key = service(client, name);
         self.services.iter().find_map(|services| services.get(&key)).copied()
     }
 
@@ -163,7 +175,7 @@ impl Answers {
     /// them, fresh or not: the last ones asked for, at most [`Self::MOST_OTHERS`].
     pub fn others(&self, client: IpAddr, server: IpAddr, name: &str, now: Timestamp) -> Vec<Arc<Asked>> {
         let known = self.pairs.get(&(client, server));
-        if known.is_none_or(|pair| pair.names.iter().any(|answer| *answer.asked.name == *name)) {
+        if known.is_none_or(|pair| pair.names().any(|answer| *answer.asked.name == *name)) {
             return Vec::new();
         }
         let all = self.of(client, server, now).map_or_else(Vec::new, |candidates| candidates.all);
@@ -172,11 +184,11 @@ impl Answers {
 
     /// The names by which a client may have come to a server at a time.
     pub fn of(&self, client: IpAddr, server: IpAddr, now: Timestamp) -> Option<Candidates> {
-        let names = &self.pairs.get(&(client, server))?.names;
+        let pair = self.pairs.get(&(client, server))?;
         let fresh: Vec<&Answer> =
-            names.iter().filter(|answer| now.since(answer.at) <= answer.good_for).collect();
+            pair.names().filter(|answer| now.since(answer.at) <= answer.good_for).collect();
         if fresh.is_empty() {
-            let last = names.last().filter(|answer| now.since(answer.at) <= Self::STALE)?;
+            let last = Some(&pair.newest).filter(|answer| now.since(answer.at) <= Self::STALE)?;
             return candidates(&[last]);
         }
         candidates(&fresh)
@@ -216,18 +228,34 @@ impl Answers {
     }
 }
 
-/// Adds a name as the last one asked for. Says how many were given up.
-fn keep(names: &mut Vec<Answer>, answer: Answer) -> u64 {
-    let known = names.iter().position(|one| one.asked.name == answer.asked.name);
-    let full = known.is_none() && names.len() >= Answers::MOST_NAMES;
-    if let Some(known) = known {
-        names.remove(known);
-    } else if full {
-        let unlisted = names.iter().position(|one| one.asked.entry.is_none());
-        names.remove(unlisted.unwrap_or(0));
+impl Pair {
+    /// The names, the last one asked for at the end.
+    fn names(&self) -> impl DoubleEndedIterator<Item = &Answer> {
+        self.older.iter().chain(std::iter::once(&self.newest))
     }
-    names.push(answer);
-    u64::from(full)
+
+    /// Adds a name as the last one asked for. Says how many were given up.
+    fn keep(&mut self, answer: Answer) -> u64 {
+        let before = std::mem::replace(&mut self.newest, answer);
+        if before.asked.name == self.newest.asked.name {
+            return 0;
+        }
+        let known = self.older.iter().position(|one| one.asked.name == self.newest.asked.name);
+        let full = known.is_none() && self.older.len() + 1 >= Answers::MOST_NAMES;
+        self.older.push(before);
+        if let Some(known) = known {
+            self.older.remove(known);
+        } else if full {
+            let unlisted = self.older.iter().position(|one| one.asked.entry.is_none());
+            self.older.remove(unlisted.unwrap_or(0));
+        }
+        u64::from(full)
+    }
+}
+
+/// What stands for a client and a name: that two have the same number would only make an offer look like another.
+fn service(client: IpAddr, name: &str) -> u64 {
+    FxBuildHasher.hash_one((client, name))
 }
 
 fn candidates(answers: &[&Answer]) -> Option<Candidates> {

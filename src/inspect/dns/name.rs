@@ -1,7 +1,7 @@
 //! Domain names in a message (RFC 1035 sections 3.1 and 4.1.4) → a [`NameBuf`].
 
 use super::Damage;
-use crate::hostname::{InvalidHostname, NameBuf};
+use crate::hostname::{InvalidHostname, MAX_WIRE_TEXT, NameBuf, is_plain};
 use crate::reader::Reader;
 
 /// The most labels of a name: each takes two of 255 octets, and the root one.
@@ -21,11 +21,48 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Da
     if reader.rest().first().is_some_and(|octet| octet & KIND == KIND) {
         return read_any(reader, name);
     }
+    if let Some(behind) = read_ordinary(*reader, name) {
+        *reader = behind;
+        return Ok(());
+    }
     // Given no message to point into, scan refuses pointers, and follows none. It says nothing of lengths.
     match dns_parser::Name::scan(reader.rest(), &[]) {
         Ok(plain) => read_plain(reader.take(plain.byte_len())?, name),
         Err(_) => read_any(reader, name),
     }
+}
+
+/// Reads a name as almost all are, without pointers and of ordinary characters, in one pass. Gives the cursor behind it; nothing when it
+/// is another, or the root.
+#[inline]
+fn read_ordinary<'a>(mut reader: Reader<'a>, name: &mut NameBuf) -> Option<Reader<'a>> {
+    let mut text = [0; MAX_WIRE_TEXT + 1];
+    let mut end = 0;
+    loop {
+        let length = usize::from(reader.u8().ok()?);
+        if length == 0 {
+            break;
+        }
+        // A pointer, or what nobody uses, is longer than a label.
+        if length > usize::from(!KIND) {
+            return None;
+        }
+        let label = reader.take(length).ok()?;
+        let (to, dot) = text.get_mut(end..=end + length)?.split_at_mut(length);
+        let mut ordinary = true;
+        for (to, octet) in to.iter_mut().zip(label) {
+            ordinary &= is_plain(*octet);
+            *to = octet.to_ascii_lowercase();
+        }
+        if !ordinary {
+            return None;
+        }
+        dot.fill(b'.');
+        end += length + 1;
+    }
+    let text = std::str::from_utf8(text.get(..end.checked_sub(1)?)?).ok()?;
+    name.set_canonical(text);
+    Some(reader)
 }
 
 /// Copies the labels of a name without pointers, which was checked.
