@@ -97,12 +97,29 @@ impl Told {
 
     /// Counts a packet whose inside could not be decoded.
     #[cold]
-    fn unopened(&mut self, layer: Layer, of: u32, mark: Mark) {
+    fn unopened(&mut self, layer: Layer, Origin { mark, of, .. }: Origin<'_>) {
         let reason = Reason::Unopened(layer);
         match of {
             0 => self.counts.refuse_at(reason, self.counts.frames),
             of => self.events.push((of, Event { mark, what: What::Refused(reason) })),
         }
+    }
+}
+
+/// Where a packet is from.
+#[derive(Clone, Copy, Debug)]
+struct Origin<'f> {
+    /// The frame; for what was put together from fragments, that of the last of them.
+    frame: &'f Frame<'f>,
+    mark: Mark,
+    /// What the packet says for itself has this tag: nought, or the datagram's from whose fragments it was put together.
+    of: u32,
+}
+
+impl Origin<'_> {
+    /// By which a packet that is sent again differs.
+    fn identification(&self) -> u16 {
+        decode::identification(self.frame.link, self.frame.bytes, self.frame.wire_len)
     }
 }
 
@@ -228,7 +245,7 @@ impl Worker {
         for (_, place, number) in index {
             let Some((frame, packet)) = packet_at(chunk, place) else { continue };
             let mark = Mark { source, frame: frames + u64::from(number), at: frame.at };
-            self.judge.packet(open, &packet, mark, 0, &mut told);
+            self.judge.packet(open, &packet, Origin { frame: &frame, mark, of: 0 }, &mut told);
         }
         self.judge.absorb(open, later, frames, &again, &mut told.events);
         tellers::drop_copies(&mut open.copies, &mut told.tellers, &mut told.events, &mut counts);
@@ -319,7 +336,7 @@ impl Worker {
                 if self.conversations {
                     enter(&mut open.ledger, packet, mark, frame.wire_len);
                 }
-                self.judge.packet(open, packet, mark, 0, told)
+                self.judge.packet(open, packet, Origin { frame, mark, of: 0 }, told)
             }
             Err(refusal) => {
                 told.counts.refuse(*refusal);
@@ -330,19 +347,17 @@ impl Worker {
 }
 
 impl Judge {
-    /// Gives the tag of the conversation (or of the datagram in fragments) for which the packet matters, if it matters for any. What a
-    /// packet says for itself has the tag `of`: nought, or the datagram's from whose fragments it was put together.
+    /// Gives the tag of the conversation (or of the datagram in fragments) for which the packet matters, if it matters for any.
     #[inline]
     fn packet(
         &mut self,
         open: &mut Open,
         packet: &Packet<'_>,
-        mark: Mark,
-        of: u32,
+        origin: Origin<'_>,
         told: &mut Told,
     ) -> Option<u32> {
         if let Some(layer) = packet.path.unopened {
-            told.unopened(layer, of, mark);
+            told.unopened(layer, origin);
         }
         match &packet.transport {
             Transport::Tcp(segment) => {
@@ -350,12 +365,12 @@ impl Judge {
                 if segment.payload.is_empty() && !segment.flags.has(CONTROL) {
                     return None;
                 }
-                Some(self.segment(open, packet, segment, mark, told))
+                Some(self.segment(open, packet, segment, origin, told))
             }
-            Transport::Udp(datagram) => self.datagram(open, packet, datagram, mark, of, told),
+            Transport::Udp(datagram) => self.datagram(open, packet, datagram, origin, told),
             Transport::Fragment(fragment) => {
-                told.counts.fragments += u64::from(of == 0);
-                Some(self.fragment(open, packet, fragment, mark, told))
+                told.counts.fragments += u64::from(origin.of == 0);
+                Some(self.fragment(open, packet, fragment, origin, told))
             }
             Transport::Other(_) => None,
         }
@@ -367,19 +382,20 @@ impl Judge {
         open: &mut Open,
         packet: &Packet<'_>,
         segment: &Segment<'_>,
-        mark: Mark,
+        origin: Origin<'_>,
         told: &mut Told,
     ) -> u32 {
         let before = told.so_far();
         let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
+        let mark = origin.mark;
         let seen = Seen { mark, path: &packet.path };
         let (names, events) = (&mut self.names, &mut told.events);
         open.tcp.segment(flow, segment, seen, &mut |flow, seen, said, before| {
             said_in_stream(names, flow, seen, &said, before, &mut open.questions, events);
         });
         if told.so_far() != before {
-            let Segment { id, seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
-            let identity = Identity { id, seq, ack, flags, wire_len };
+            let Segment { seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
+            let identity = Identity { id: origin.identification(), seq, ack, flags, wire_len };
             told.teller(before, flow.tag(), mark, self.numbering.number(&flow, identity, payload));
         }
         flow.tag()
@@ -392,13 +408,13 @@ impl Judge {
         open: &mut Open,
         packet: &Packet<'_>,
         datagram: &Datagram<'_>,
-        mark: Mark,
-        of: u32,
+        origin: Origin<'_>,
         told: &mut Told,
     ) -> Option<u32> {
         let Self { names, quic, numbering } = self;
         let before = told.so_far();
-        let Datagram { src_port, dst_port, id, payload, wire_len } = *datagram;
+        let Origin { mark, of, .. } = origin;
+        let Datagram { src_port, dst_port, payload, wire_len } = *datagram;
         let flow = flow(packet, src_port, dst_port, Protocol::UDP);
         let events = &mut told.events;
         let tag;
@@ -420,7 +436,7 @@ impl Judge {
             tag = matters.then(|| flow.tag());
         }
         if told.tells_since(before) {
-            let identity = Identity { id, wire_len, ..Identity::default() };
+            let identity = Identity { id: origin.identification(), wire_len, ..Identity::default() };
             told.teller(before, tag.unwrap_or(of), mark, numbering.number(&flow, identity, payload));
         }
         tag
@@ -433,12 +449,13 @@ impl Judge {
         open: &mut Open,
         packet: &Packet<'_>,
         fragment: &Fragment<'_>,
-        mark: Mark,
+        origin: Origin<'_>,
         told: &mut Told,
     ) -> u32 {
         let key = FragmentKey::new(packet, fragment);
         let tag = key.tag();
         let timed_out = open.fragments.counters().timed_out;
+        let mark = origin.mark;
         let pushed = open.fragments.push(key, fragment, mark.at);
         let mut tell = |what| told.events.push((tag, Event { mark, what }));
         if open.fragments.counters().timed_out > timed_out {
@@ -451,7 +468,7 @@ impl Judge {
                 tell(What::Reassembled);
                 match decode::continue_ip(protocol, packet.src, packet.dst, &payload, &packet.path) {
                     Ok(whole) => {
-                        if let Some(fed) = self.packet(open, &whole, mark, tag, told) {
+                        if let Some(fed) = self.packet(open, &whole, Origin { of: tag, ..origin }, told) {
                             told.fed.push((tag, fed));
                         }
                     }

@@ -316,3 +316,23 @@ fn what_came_twice_is_told() {
         .ended(0)
         .says(&["mirrored     7 packets a second time; what they tell is counted once"]);
 }
+
+/// More datagrams in fragments than are held at one time: the oldest are given up, and it is said how many.
+#[test]
+fn fragments_that_are_given_up_are_told() {
+    let first = |number: u16| {
+        let mut ip = vec![0x45, 0, 0, 28];
+        ip.extend(number.to_be_bytes());
+        ip.extend([0x20, 0, 64, 17, 0, 0, 10, 0, 0, 7, 192, 0, 2, 1]);
+        ip.extend([0; 8]);
+        [&[2; 12], &[0x08, 0x00][..], &ip].concat()
+    };
+    let most = u16::try_from(undertone::flow::defrag::MAX_DATAGRAMS).unwrap();
+    let frames: Vec<Vec<u8>> = (0..most + 7).map(first).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcap").display().to_string();
+    std::fs::write(&path, pcap(&frames)).unwrap();
+    undertone(&["replay", "-v", &path])
+        .ended(0)
+        .says(&["IP datagrams with fragments missing 4,096", "open conversations given up 7"]);
+}

@@ -36,10 +36,25 @@ pub use path::{Path, Tunnel, TunnelKind};
 /// that end too early or contradict themselves; [`Refusal::TooDeep`] where a limit on nesting was reached.
 #[inline]
 pub fn packet(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Packet<'_>, Refusal> {
+    decode(&mut walk::Walk::new(bytes, wire_len), link)
+}
+
+/// The identification of the innermost IPv4 header of a frame, by which what is sent again differs from what is mirrored twice; nought
+/// where there is none. It is asked for so seldom that a packet does not carry it: the frame is decoded again.
+#[cold]
+pub fn identification(link: LinkType, bytes: &[u8], wire_len: u32) -> u16 {
     let mut walk = walk::Walk::new(bytes, wire_len);
+    match decode(&mut walk, link) {
+        Ok(packet) if packet.src.is_ipv4() => walk.identification(),
+        _ => 0,
+    }
+}
+
+#[inline]
+fn decode<'a>(walk: &mut walk::Walk<'a>, link: LinkType) -> Result<Packet<'a>, Refusal> {
     match link {
-        LinkType::ETHERNET => ethernet::frame(&mut walk),
-        other => link::other(&mut walk, other),
+        LinkType::ETHERNET => ethernet::frame(walk),
+        other => link::other(walk, other),
     }
 }
 
@@ -102,9 +117,6 @@ pub struct Segment<'a> {
     pub ack: u32,
     /// Control bits.
     pub flags: TcpFlags,
-    /// The identification of the IPv4 header around it, by which what is sent again differs from what is mirrored twice; nought for
-    /// IPv6, and for what was put together from fragments.
-    pub id: u16,
     /// The payload as far as it was captured.
     pub payload: &'a [u8],
     /// The payload's length on the wire, in bytes: more than `payload.len()` where a snap length cut it.
@@ -118,9 +130,6 @@ pub struct Datagram<'a> {
     pub src_port: u16,
     /// Destination port.
     pub dst_port: u16,
-    /// The identification of the IPv4 header around it, by which what is sent again differs from what is mirrored twice; nought for
-    /// IPv6, and for what was put together from fragments.
-    pub id: u16,
     /// The payload as far as it was captured.
     pub payload: &'a [u8],
     /// The payload's length on the wire, in bytes.

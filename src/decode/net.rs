@@ -49,8 +49,6 @@ pub(super) mod protocol {
 pub(super) trait Between {
     fn src(&self) -> IpAddr;
     fn dst(&self) -> IpAddr;
-    /// The identification of an IPv4 header.
-    fn id(&self) -> u16;
 
     /// A packet between them.
     #[inline(always)]
@@ -60,7 +58,7 @@ pub(super) trait Between {
 
     /// The addresses alone, for what is off the plain path.
     fn ends(&self) -> Ends {
-        Ends { src: self.src(), dst: self.dst(), id: self.id() }
+        Ends { src: self.src(), dst: self.dst() }
     }
 }
 
@@ -74,11 +72,6 @@ impl Between for Ipv4HeaderSlice<'_> {
     fn dst(&self) -> IpAddr {
         IpAddr::V4(self.destination_addr())
     }
-
-    #[inline(always)]
-    fn id(&self) -> u16 {
-        self.identification()
-    }
 }
 
 impl Between for Ipv6HeaderSlice<'_> {
@@ -91,11 +84,6 @@ impl Between for Ipv6HeaderSlice<'_> {
     fn dst(&self) -> IpAddr {
         IpAddr::V6(self.destination_addr())
     }
-
-    #[inline(always)]
-    fn id(&self) -> u16 {
-        0
-    }
 }
 
 /// Addresses off the plain path.
@@ -103,13 +91,12 @@ impl Between for Ipv6HeaderSlice<'_> {
 pub(super) struct Ends {
     src: IpAddr,
     dst: IpAddr,
-    id: u16,
 }
 
 impl Ends {
     /// Between two addresses.
     pub(super) const fn new(src: IpAddr, dst: IpAddr) -> Self {
-        Self { src, dst, id: 0 }
+        Self { src, dst }
     }
 
     /// Whether they are of IPv4.
@@ -130,10 +117,6 @@ impl Between for Ends {
 
     fn dst(&self) -> IpAddr {
         self.dst
-    }
-
-    fn id(&self) -> u16 {
-        self.id
     }
 }
 
@@ -161,6 +144,7 @@ pub(super) fn ipv4<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
         total => walk.limit(total),
     }
     walk.skip(Layer::Ipv4, header_len)?;
+    walk.identify(header.identification());
     if header.is_fragmenting_payload() {
         return Ok(header.packet(Transport::Fragment(Fragment {
             id: u32::from(header.identification()),

@@ -19,7 +19,7 @@ pub(super) fn tcp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'
         Err(error) => return bad_tcp(walk, ip.ends(), &error),
     };
     walk.skip(Layer::Tcp, header.slice().len())?;
-    Ok(ip.packet(Transport::Tcp(segment(walk, ip.id(), &header))))
+    Ok(ip.packet(Transport::Tcp(segment(walk, &header))))
 }
 
 /// Decodes a UDP datagram (RFC 768).
@@ -40,25 +40,24 @@ pub(super) fn udp<'a>(walk: &mut Walk<'a>, ip: &impl Between) -> Result<Packet<'
     walk.skip(Layer::Udp, UDP_LEN)?;
     let (src_port, dst_port) = (header.source_port(), header.destination_port());
     if tunnel::has_port(src_port, dst_port) {
-        return guess(walk, ip.ends(), datagram(walk, ip.id(), src_port, dst_port));
+        return guess(walk, ip.ends(), datagram(walk, src_port, dst_port));
     }
-    Ok(ip.packet(Transport::Udp(datagram(walk, ip.id(), src_port, dst_port))))
+    Ok(ip.packet(Transport::Udp(datagram(walk, src_port, dst_port))))
 }
 
 #[inline(always)]
-fn datagram<'a>(walk: &Walk<'a>, id: u16, src_port: u16, dst_port: u16) -> Datagram<'a> {
-    Datagram { src_port, dst_port, id, payload: walk.rest(), wire_len: walk.wire_len() }
+fn datagram<'a>(walk: &Walk<'a>, src_port: u16, dst_port: u16) -> Datagram<'a> {
+    Datagram { src_port, dst_port, payload: walk.rest(), wire_len: walk.wire_len() }
 }
 
 #[inline(always)]
-fn segment<'a>(walk: &Walk<'a>, id: u16, header: &TcpHeaderSlice<'_>) -> Segment<'a> {
+fn segment<'a>(walk: &Walk<'a>, header: &TcpHeaderSlice<'_>) -> Segment<'a> {
     Segment {
         src_port: header.source_port(),
         dst_port: header.destination_port(),
         seq: header.sequence_number(),
         ack: header.acknowledgment_number(),
         flags: TcpFlags(header.slice().get(13).copied().unwrap_or_default()),
-        id,
         payload: walk.rest(),
         wire_len: walk.wire_len(),
     }
@@ -103,5 +102,5 @@ fn bad_tcp<'a>(
     *data_offset = 0x50;
     let Ok(header) = TcpHeaderSlice::from_slice(&fixed) else { return Err(refusal) };
     walk.leave_uncaptured(wire);
-    Ok(ends.packet(Transport::Tcp(segment(walk, ends.id(), &header))))
+    Ok(ends.packet(Transport::Tcp(segment(walk, &header))))
 }

@@ -359,7 +359,6 @@ mod tests {
             flags: TcpFlags(flags),
             payload: &[],
             wire_len: 0,
-            id: 0,
         };
         let at = Timestamp::from_parts(frame as i64, 0);
         Entry::tcp(flow(src, dst, Protocol::TCP), &segment, at, 0, frame, 100)
