@@ -313,6 +313,25 @@ fn fragments_are_given_as_they_are() {
     }
 }
 
+#[test]
+fn an_identification_is_that_of_the_innermost_ipv4_header() {
+    let check = |link, frame: &[u8], expected| {
+        assert_eq!(identification(link, frame, wire_len(frame)), expected, "{frame:02x?}");
+    };
+    let plain = v4(6, &tcp(&[], PAYLOAD));
+    let mut inner = plain.clone();
+    inner[4..6].copy_from_slice(&[0x56, 0x78]);
+    check(LinkType::RAW, &plain, 0x1234);
+    check(LinkType::ETHERNET, &eth(0x8100, &vlan(7, 0x0800, &plain)), 0x1234);
+    check(LinkType::RAW, &v4(4, &inner), 0x5678);
+    check(LinkType::RAW, &v6(4, &inner), 0x5678);
+    check(LinkType::RAW, &v4_with(&[], 0x2001, 17, PAYLOAD), 0x1234);
+    // IPv6 has none; a frame that is refused has none.
+    check(LinkType::RAW, &v6(6, &tcp(&[], PAYLOAD)), 0);
+    check(LinkType::RAW, &v4(41, &v6(6, &tcp(&[], PAYLOAD))), 0);
+    check(LinkType::RAW, &plain[..30], 0);
+}
+
 /// A packet is written for every frame: what grows it is paid by all. A refusal takes no room of its own.
 #[test]
 fn a_packet_stays_small() {
