@@ -54,6 +54,9 @@
 //! A live capture has a thread for each worker, with a handle of its own on each interface ([`tap`]): no frame crosses a thread, and no
 //! batch of events stops the reading. [`gauges`] is what is counted on the way.
 //!
+//! Telemetry of endpoints comes from files ([`telemetry`]) or as it arrives ([`arrival`], the one plumbing that is a folder, with a file for each
+//! way in): one thread follows files and listens to senders, each of whom has a feed and limits of his own.
+//!
 //! [`cli`] is what was typed, [`config`] everything valid or a named error. [`replay`], [`live`], [`bench`](mod@bench) and [`check`] are the uses; each
 //! builds the machines, hands them to [`runtime`] (the only code that spawns threads, and the only clock) and gives what they
 //! tell to [`delivery`], which feeds the Correlator and the sinks. [`stats`] is what was counted on the way.
@@ -110,6 +113,8 @@ pub mod telemetry;
 pub mod delivery;
 pub mod judging;
 pub mod runtime;
+
+pub mod arrival;
 
 pub mod gauges;
 pub mod metrics;

@@ -38,6 +38,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
     ("judging", &["config"]),
     ("delivery", &["attributor", "config", "correlator", "naming", "stats", "watermark", "worker"]),
     ("runtime", &["merge", "worker"]),
+    ("arrival", &["runtime"]), // one file a way in
     ("mix", &["cli", "mix_packets"]),
     ("mix_packets", &[]),
     ("stages", &["cli", "config", "correlator", "delivery", "merge", "runtime", "stats", "worker"]),
