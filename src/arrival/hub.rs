@@ -1,6 +1,6 @@
 //! The thread that reads: turns for all who have something, limits for all together, and what is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -55,6 +55,9 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How long what has come is still read after the end was asked for.
 const LAST: Duration = Duration::from_secs(1);
 
+/// Notices that wait for a consumer that is behind.
+const MOST_NOTICES: usize = 256;
+
 /// Notices of a source at once, and how often there is room for another.
 const NOTICES: (u32, Duration) = (20, Duration::from_secs(3));
 
@@ -86,7 +89,7 @@ struct Out {
     /// Of each source: how many notices may be given, and since when.
     allowance: Vec<(u32, Instant)>,
     withheld: u64,
-    notices: Vec<(usize, String)>,
+    notices: VecDeque<(usize, String)>,
     waited: Duration,
     /// The consumer is gone.
     gone: bool,
@@ -121,7 +124,7 @@ impl Hub {
                 waiting: vec![(Vec::new(), 0); count],
                 allowance: vec![(NOTICES.0, Instant::now()); count],
                 withheld: 0,
-                notices: Vec::new(),
+                notices: VecDeque::new(),
                 waited: Duration::ZERO,
                 gone: false,
             },
@@ -157,8 +160,10 @@ impl Hub {
                 self.flush();
                 self.publish();
                 // A consumer that is behind learns of a later time later.
-                self.out.gone |=
-                    matches!(self.out.give.try_send(Told::Passed(at)), Err(TrySendError::Disconnected(_)));
+                if self.out.waiting.iter().all(|(records, _)| records.is_empty()) {
+                    let told = self.out.give.try_send(Told::Passed(at));
+                    self.out.gone |= matches!(told, Err(TrySendError::Disconnected(_)));
+                }
             } else {
                 more = more && self.read_files();
                 self.flush();
@@ -380,13 +385,19 @@ impl Hub {
         more
     }
 
-    /// Hands on all records and notices.
+    /// Hands on all records and notices, as far as there is room for them.
     fn flush(&mut self) {
         for source in 0..self.sources.len() {
-            self.out.flush(source, &mut self.followed);
+            self.out.offer(source);
         }
-        for (source, text) in std::mem::take(&mut self.out.notices) {
-            self.out.tell(Told::Notice { source, text }, &mut self.followed);
+        let out = &mut self.out;
+        while let Some((source, text)) = out.notices.pop_front() {
+            if let Err(TrySendError::Full(Told::Notice { source, text })) =
+                out.give.try_send(Told::Notice { source, text })
+            {
+                out.notices.push_front((source, text));
+                break;
+            }
         }
     }
 
@@ -421,7 +432,12 @@ impl Hub {
         for (source, followed) in &mut self.followed {
             followed.finish(&mut |record| self.out.record(*source, record));
         }
-        self.flush();
+        for source in 0..self.sources.len() {
+            self.out.flush(source, &mut self.followed);
+        }
+        for (source, text) in std::mem::take(&mut self.out.notices) {
+            self.out.tell(Told::Notice { source, text }, &mut self.followed);
+        }
         self.publish();
     }
 }
@@ -440,6 +456,21 @@ impl Out {
 
     fn is_full(&self, source: usize) -> bool {
         self.waiting.get(source).is_some_and(|(_, weight)| *weight >= BATCH)
+    }
+
+    /// Hands on the records of a source if there is room. What does not fit waits for those that follow: only who weighs as much as a
+    /// batch makes all wait.
+    fn offer(&mut self, source: usize) {
+        let Some((records, weight)) = self.waiting.get_mut(source) else { return };
+        if records.is_empty() || self.give.is_full() {
+            return;
+        }
+        let told = Told::Records { source, at: now(), records: std::mem::take(records) };
+        match self.give.try_send(told) {
+            Err(TrySendError::Full(Told::Records { records: back, .. })) => *records = back,
+            Err(_) => self.gone = true,
+            Ok(()) => *weight = 0,
+        }
     }
 
     /// Hands on the records of a source.
@@ -494,11 +525,11 @@ impl Out {
             *left = left.saturating_add(earned).min(most);
             *since = Instant::now();
         }
-        if *left == 0 {
+        if *left == 0 || self.notices.len() >= MOST_NOTICES {
             self.withheld += 1;
             return;
         }
         *left -= 1;
-        self.notices.push((source, text));
+        self.notices.push_back((source, text));
     }
 }

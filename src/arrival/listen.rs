@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -98,11 +98,8 @@ impl Listener {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 stream.set_nonblocking(true)?;
-                let (idle, interval, times) = KEEPALIVE;
-                sockopt::set_socket_keepalive(&stream, true)?;
-                sockopt::set_tcp_keepidle(&stream, idle)?;
-                sockopt::set_tcp_keepintvl(&stream, interval)?;
-                sockopt::set_tcp_keepcnt(&stream, times)?;
+                // Refused for a connection that is broken already, which is noticed when it is read.
+                _ = keep_alive(&stream);
                 let peer = Peer { name: peer.to_string(), ip: Some(peer.ip().to_canonical()) };
                 Ok((Stream::Tcp(stream), peer))
             }
@@ -135,6 +132,14 @@ impl Drop for Listener {
             _ = fs::remove_file(path);
         }
     }
+}
+
+fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
+    let (idle, interval, times) = KEEPALIVE;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, idle)?;
+    sockopt::set_tcp_keepintvl(stream, interval)?;
+    sockopt::set_tcp_keepcnt(stream, times)
 }
 
 /// Standard input, as a stream.

@@ -44,7 +44,7 @@ use hub::Hub;
 use listen::Listener;
 use sender::Stream;
 
-/// Batches that wait for the consumer. Each holds the records of about a mebibyte, and one more, so together they hold some 30 MiB at
+/// Batches that wait for the consumer. Each holds records of a mebibyte, or little more with the last, so together they hold some 30 MiB at
 /// the most.
 const BATCHES: usize = 16;
 

@@ -36,6 +36,10 @@ impl Header {
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let has =
             |columns: &StringRecord, names: &[&str]| columns.iter().any(|column| names.contains(&column));
+        // Most lines of other text are no header, and need not be taken to pieces for that.
+        if !Self::may_be(line) {
+            return None;
+        }
         DELIMITERS.into_iter().find_map(|delimiter| {
             let columns = cells(line, delimiter)?;
             (columns.len() <= MAX_COLUMNS && has(&columns, &HOSTS) && has(&columns, &OTHERS))
