@@ -264,8 +264,12 @@ const fn patience(feed: FeedKind) -> i64 {
     match feed {
         // Written within seconds; batches that were forwarded have come after 79 s.
         FeedKind::Sysmon | FeedKind::SysmonLinux | FeedKind::Security => 2 * MINUTE,
-        // Shipped in batches; a socket is told at its end.
-        FeedKind::ElasticDefend | FeedKind::Auditbeat => 5 * MINUTE,
+        // Written at once, and shipped line by line.
+        FeedKind::Tetragon => 2 * MINUTE,
+        // Shipped in batches; a socket is told at its end, and osquery asks its tables now and then.
+        FeedKind::ElasticDefend | FeedKind::Auditbeat | FeedKind::Osquery => 5 * MINUTE,
+        // Exported by a cloud every few minutes.
+        FeedKind::CrowdStrike | FeedKind::SentinelOne | FeedKind::Ocsf => 15 * MINUTE,
         // Delivered after up to 38 minutes, and sums every hour.
         FeedKind::Defender => 65 * MINUTE,
     }

@@ -29,6 +29,16 @@ pub enum FeedKind {
     Auditbeat,
     /// Microsoft Defender for Endpoint.
     Defender,
+    /// CrowdStrike's Falcon Data Replicator.
+    CrowdStrike,
+    /// SentinelOne's Cloud Funnel.
+    SentinelOne,
+    /// Tetragon.
+    Tetragon,
+    /// osquery.
+    Osquery,
+    /// The Open Cybersecurity Schema Framework.
+    Ocsf,
 }
 
 impl FeedKind {
@@ -41,6 +51,11 @@ impl FeedKind {
             Self::ElasticDefend => "elastic-defend",
             Self::Auditbeat => "auditbeat",
             Self::Defender => "defender",
+            Self::CrowdStrike => "crowdstrike",
+            Self::SentinelOne => "sentinel-one",
+            Self::Tetragon => "tetragon",
+            Self::Osquery => "osquery",
+            Self::Ocsf => "ocsf",
         }
     }
 }

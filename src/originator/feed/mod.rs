@@ -10,6 +10,7 @@ mod auditbeat;
 mod azure;
 mod braces;
 mod census;
+mod crowdstrike;
 mod defender;
 mod document;
 mod ecs;
@@ -18,12 +19,16 @@ mod evtx;
 mod flat;
 mod framer;
 mod known;
+mod ocsf;
+mod osquery;
 mod prefilter;
 mod security;
+mod sentinel_one;
 mod sysmon;
 mod sysmon_linux;
 mod table;
 mod tally;
+mod tetragon;
 mod time;
 mod utf16;
 mod values;
@@ -318,10 +323,15 @@ fn record(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     match () {
         () if shape.event_id && shape.event_data => azure::read(record, tell),
         () if shape.event_id || shape.winlogbeat_6 => flat::read(record, tell),
+        () if shape.sentinel_one => sentinel_one::read(record, tell),
         () if shape.ecs && elastic_defend::is(record) => elastic_defend::read(record, tell),
         () if shape.winlog => winlogbeat::read(record, tell),
         () if shape.ecs && auditbeat::is(record) => auditbeat::read(record, tell),
         () if shape.defender && defender::is(record) => defender::read(record, tell),
+        () if shape.crowdstrike => crowdstrike::read(record, tell),
+        () if shape.tetragon => tetragon::read(record, tell),
+        () if shape.osquery => osquery::read(record, tell),
+        () if shape.ocsf => ocsf::read(record, tell),
         () if shape.syslog => sysmon_linux::read(record, tell),
         () => Outcome::Refused(Refusal::Unrecognised),
     }
@@ -342,6 +352,16 @@ struct Shape<'d> {
     ecs: bool,
     /// `DeviceId`, `DeviceName`, `properties`: Microsoft Defender.
     defender: bool,
+    /// `event_simpleName`.
+    crowdstrike: bool,
+    /// `src.process.pid` and its like, which are always dotted.
+    sentinel_one: bool,
+    /// `process_exec` and its like.
+    tetragon: bool,
+    /// `hostIdentifier`.
+    osquery: bool,
+    /// `class_uid`.
+    ocsf: bool,
     /// `SyslogMessage`: a row of Azure.
     syslog: bool,
     source: Option<Node<'d>>,
@@ -359,6 +379,11 @@ impl<'d> Shape<'d> {
                 "winlog" => shape.winlog = true,
                 "DeviceId" | "DeviceName" | "properties" => shape.defender = true,
                 "SyslogMessage" => shape.syslog = true,
+                "event_simpleName" => shape.crowdstrike = true,
+                "src.process.pid" | "src.process.uid" | "tgt.process.pid" => shape.sentinel_one = true,
+                "process_exec" | "process_exit" | "process_kprobe" => shape.tetragon = true,
+                "hostIdentifier" => shape.osquery = true,
+                "class_uid" => shape.ocsf = true,
                 "_source" if node.is_object() => shape.source = Some(node),
                 _ => match key.split_once('.') {
                     Some(("agent" | "event" | "auditd" | "data_stream", _)) => shape.ecs = true,

@@ -33,7 +33,6 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
 }
 
 /// Seconds since 1970 as a text, with or without a fraction: `1762067162.385`.
-#[allow(dead_code, reason = "formats that follow count so")]
 pub(super) fn seconds(text: &str) -> Option<Timestamp> {
     let text = text.trim_ascii();
     let (whole, rest) = match text.split_once('.') {
@@ -46,7 +45,6 @@ pub(super) fn seconds(text: &str) -> Option<Timestamp> {
 }
 
 /// Milliseconds since 1970.
-#[allow(dead_code, reason = "formats that follow count so")]
 pub(super) const fn milliseconds(count: i64) -> Timestamp {
     Timestamp::from_parts(count.div_euclid(1000), count.rem_euclid(1000) as u32 * 1_000_000)
 }
