@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use crate::capture::Timestamp;
 use crate::flow::{Flow, Once, Table};
-use crate::inspect::quic::{Connection, Hello, Scratch};
+use crate::inspect::quic::{Connection, Hello, Refusal, Scratch};
 use crate::inspect::tls::ClientHello;
 use crate::inspect::{Progress, dtls, quic};
 use crate::seen::{Kept, Seen};
@@ -23,6 +23,8 @@ pub enum Said<'a> {
     Quic(Hello<'a>),
     /// Of DTLS.
     Dtls(ClientHello<'a>),
+    /// Something of QUIC could not be read, or a limit was reached.
+    Refused(Refusal),
     /// None: a conversation of a protocol that is not read here.
     Other,
 }
@@ -148,6 +150,16 @@ impl Datagrams {
     }
 
     fn initial(&mut self, flow: Flow, payload: &[u8], mark: Seen<'_>, scratch: &mut Scratch, tell: Tell<'_>) {
+        let before = scratch.counters;
+        self.push(flow, payload, mark, scratch, tell);
+        for why in Refusal::TOLD {
+            if scratch.counters.refused(why) > before.refused(why) {
+                tell(flow, mark, Said::Refused(why));
+            }
+        }
+    }
+
+    fn push(&mut self, flow: Flow, payload: &[u8], mark: Seen<'_>, scratch: &mut Scratch, tell: Tell<'_>) {
         if let Some(Known { state: State::Quic(connection), last }) = self.open.get_mut(&flow) {
             let before = connection.held();
             last.set(mark);

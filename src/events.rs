@@ -7,6 +7,7 @@ use crate::decode::Path;
 use crate::flow::{Flow, Protocol};
 use crate::hostname::Hostname;
 use crate::inspect::dns::Answered;
+use crate::inspect::quic::Refusal;
 use crate::inspect::tls::KeptHello;
 use crate::inspect::{Observation, SeenIn};
 use crate::lists::{Contact, Entry};
@@ -42,6 +43,8 @@ pub enum What {
     Address,
     /// A server name that is no hostname.
     NoHostname,
+    /// Something of QUIC that could not be read, or a limit that was reached.
+    Quic(Refusal),
     /// A DNS message that could not be read to its end.
     MalformedDns,
     /// A datagram that was put together from fragments.
@@ -74,6 +77,7 @@ impl What {
             Self::Counted(_)
             | Self::Address
             | Self::NoHostname
+            | Self::Quic(_)
             | Self::MalformedDns
             | Self::Reassembled
             | Self::GivenUp

@@ -288,3 +288,235 @@ fn allows(pattern: &str, name: &str) -> bool {
         None => pattern == name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::flow::Endpoint;
+    use crate::inspect::dns::Answered;
+    use crate::inspect::tls::{self, Over};
+    use crate::lists::Lists;
+
+    const SECOND: i64 = 1_000_000_000;
+    const CLIENT: [u8; 4] = [10, 0, 0, 7];
+
+    fn flow(port: u16, server: u8) -> Flow {
+        let end = |ip: [u8; 4], port| Endpoint { ip: ip.into(), port };
+        Flow { src: end(CLIENT, port), dst: end([192, 0, 2, server], 443), protocol: Protocol::TCP }
+    }
+
+    fn lookup(name: &str) -> (Hostname, Option<Arc<Entry>>) {
+        static LISTS: std::sync::LazyLock<Lists> = std::sync::LazyLock::new(Lists::builtin);
+        (Hostname::new(name).unwrap(), LISTS.lookup(name).cloned())
+    }
+
+    fn answer(name: &str, servers: &[u8], ech: &[(u8, &str)], service: bool) -> What {
+        let (name, entry) = lookup(name);
+        let addresses = servers.iter().map(|last| IpAddr::from([192, 0, 2, *last])).collect();
+        let ech = ech.iter().map(|(id, public)| (*id, Hostname::new(public).unwrap())).collect();
+        let answered = Answered { addresses, ttl: 60, ech };
+        let asked = Arc::new(Asked { name, entry });
+        What::Answer(Box::new(Resolved { client: CLIENT.into(), asked, answered, service }))
+    }
+
+    fn chromium() -> KeptHello {
+        static CHROMIUM: &[u8] = include_bytes!("../tests/data/hellos/chromium-156.bin");
+        tls::client_hello(CHROMIUM, &mut Vec::new()).found().unwrap().keep(Over::Tcp)
+    }
+
+    fn nameless(port: u16, server: u8, instead: Instead) -> What {
+        let hello = matches!(instead, Instead::Hello | Instead::Outer(_)).then(chromium);
+        What::Nameless(Box::new(Nameless { flow: flow(port, server), instead, hello, path: None }))
+    }
+
+    fn sni(port: u16, server: u8, name: &str) -> What {
+        let (hostname, entry) = lookup(name);
+        let observation = Observation {
+            at: Timestamp::from_nanos(0),
+            source: 0,
+            frame: 0,
+            flow: flow(port, server),
+            hostname,
+            seen_in: SeenIn::TlsSni,
+            detail: Detail::Hello(Box::new(chromium())),
+            path: None,
+            disagrees_with: Vec::new(),
+        };
+        What::Hostname(Box::new(Sighting { observation, entry }))
+    }
+
+    fn certificate(port: u16, server: u8, names: &[&str]) -> What {
+        let names = names.iter().map(|name| lookup(name)).collect();
+        What::Certificate(Box::new(Certified { flow: flow(port, server), names, path: None }))
+    }
+
+    /// Events with their seconds, and what is told: `way name`, age, candidates where they are several, `!` and what disagrees, the kind of
+    /// an encrypted hello.
+    fn check(events: Vec<(i64, What)>, expected: &[&str]) {
+        let mut naming = Naming::default();
+        let mut told = Vec::new();
+        for (frame, (seconds, mut what)) in events.into_iter().enumerate() {
+            let at = Timestamp::from_nanos(seconds * SECOND);
+            if let What::Hostname(sighting) = &mut what {
+                sighting.observation.at = at;
+            }
+            naming.take(Event { mark: Mark { source: 0, frame: frame as u64 + 1, at }, what }, &mut told);
+        }
+        naming.finish(&mut told);
+        assert!(naming.waiting.is_empty() && naming.order.is_empty());
+        let words = told.iter().map(|sighting| {
+            let observation = &sighting.observation;
+            let mut words = format!("{} {}", observation.seen_in.as_str(), observation.hostname);
+            if let Detail::Derived(derived) = &observation.detail {
+                if let Some(age) = derived.age {
+                    words += &format!(" {}s", age / SECOND);
+                }
+                if derived.candidates.len() > 1 {
+                    words += &format!(
+                        " of {}",
+                        derived.candidates.iter().map(|name| &**name).collect::<Vec<_>>().join(",")
+                    );
+                }
+                if let Some(outer) = &derived.outer {
+                    words += &format!(" in {outer}");
+                }
+            }
+            for (seen_in, name) in &observation.disagrees_with {
+                words += &format!(" !{}:{name}", seen_in.as_str());
+            }
+            let kind = observation.detail.hello().and_then(KeptHello::ech).map(|offer| offer.kind);
+            match kind {
+                Some(EchKind::Unknown) | None => words,
+                Some(kind) => format!("{words} {}", kind.as_str()),
+            }
+        });
+        assert_eq!(words.collect::<Vec<_>>(), expected);
+    }
+
+    /// The identifier in Chromium's hello, which is GREASE.
+    const ID: u8 = 232;
+
+    #[test]
+    fn by_the_question_before() {
+        check(
+            vec![
+                (0, answer("pastebin.com", &[1], &[], false)),
+                (1, nameless(1, 1, Instead::Hello)),
+                (2, nameless(2, 1, Instead::Bytes)),
+                (3, nameless(3, 2, Instead::Bytes)),
+                (4, answer("t.me", &[2], &[], false)),
+            ],
+            &["dns_answer pastebin.com 1s", "dns_answer pastebin.com 2s"],
+        );
+        check(
+            vec![
+                (0, answer("pastebin.com", &[1], &[], false)),
+                (5, answer("www.example.com", &[1], &[], false)),
+                (7, nameless(1, 1, Instead::Request)),
+            ],
+            &["dns_answer pastebin.com 7s of pastebin.com,www.example.com"],
+        );
+    }
+
+    #[test]
+    fn a_name_that_comes_later_stands_alone() {
+        check(
+            vec![
+                (0, answer("pastebin.com", &[1], &[], false)),
+                (1, nameless(1, 1, Instead::Bytes)),
+                (2, sni(1, 1, "pastebin.com")),
+                (3, nameless(2, 1, Instead::Bytes)),
+                (4, What::Named(SeenIn::TlsSni, Box::new(flow(2, 1)))),
+                (5, nameless(3, 1, Instead::Bytes)),
+                (20, sni(3, 1, "pastebin.com")),
+            ],
+            &["tls_sni pastebin.com", "dns_answer pastebin.com 5s", "tls_sni pastebin.com"],
+        );
+    }
+
+    #[test]
+    fn the_certificate_stands_above_dns() {
+        let noname = |port| nameless(port, 1, Instead::Hello);
+        check(
+            vec![(0, noname(1)), (0, certificate(1, 1, &["pastebin.com"]))],
+            &["tls_certificate pastebin.com"],
+        );
+        check(
+            vec![
+                (0, answer("x.dropbox.com", &[1], &[], false)),
+                (1, noname(1)),
+                (1, certificate(1, 1, &["a.example", "*.dropbox.com"])),
+                (2, noname(2)),
+                (2, certificate(2, 1, &["a.example", "b.example"])),
+                (3, noname(3)),
+                (3, certificate(3, 1, &["a.example", "t.me"])),
+            ],
+            &[
+                "tls_certificate x.dropbox.com 1s",
+                "dns_answer x.dropbox.com 2s !tls_certificate:a.example !tls_certificate:b.example",
+                "tls_certificate t.me of a.example,t.me !dns_answer:x.dropbox.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn names_that_disagree_with_dns() {
+        check(
+            vec![
+                (0, answer("www.example.com", &[1], &[], false)),
+                (1, sni(1, 1, "pastebin.com")),
+                (2, sni(2, 1, "www.example.com")),
+                (3, sni(3, 2, "pastebin.com")),
+            ],
+            &[
+                "tls_sni pastebin.com !dns_answer:www.example.com",
+                "tls_sni www.example.com",
+                "tls_sni pastebin.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn hidden_names_and_grease() {
+        let public = "public.example";
+        check(
+            vec![
+                (0, answer("discord.com", &[1], &[(ID, public)], true)),
+                (1, sni(1, 1, public)),
+                (2, nameless(2, 1, Instead::Outer(Hostname::new(public).unwrap()))),
+                (3, nameless(3, 1, Instead::Outer(Hostname::new("other.example").unwrap()))),
+            ],
+            &[
+                "tls_sni public.example encrypted",
+                "dns_answer discord.com 1s in public.example encrypted",
+                "dns_answer discord.com 2s in public.example encrypted",
+            ],
+        );
+        check(
+            vec![
+                (0, answer("pastebin.com", &[1], &[], true)),
+                (1, sni(1, 1, "pastebin.com")),
+                (2, sni(2, 2, "t.me")),
+            ],
+            &["tls_sni pastebin.com grease", "tls_sni t.me"],
+        );
+    }
+
+    #[test]
+    fn connections_that_wait_are_bounded() {
+        let (mut naming, mut told) = (Naming::default(), Vec::new());
+        let mark = |frame| Mark { source: 0, frame, at: Timestamp::from_nanos(0) };
+        let what = answer("pastebin.com", &[1], &[], false);
+        naming.take(Event { mark: mark(0), what }, &mut told);
+        for number in 0..Naming::MOST_WAITING as u64 + 10 {
+            let mut flow = flow(number as u16, 1);
+            flow.dst.port = (number >> 16) as u16;
+            let nameless = Nameless { flow, instead: Instead::Bytes, hello: None, path: None };
+            naming.take(Event { mark: mark(number), what: What::Nameless(Box::new(nameless)) }, &mut told);
+        }
+        assert!(naming.waiting.len() <= Naming::MOST_WAITING + 1);
+        assert!(naming.settled_early() >= 9 && told.len() as u64 == naming.settled_early());
+    }
+}

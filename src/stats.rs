@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::capture::{Frame, Timestamp};
 use crate::decode::{Layer, Refusal};
 use crate::flow::defrag;
-use crate::inspect::SeenIn;
+use crate::inspect::{SeenIn, quic};
 
 /// What a stretch of capture held.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Counts {
     pub nameless: u64,
     /// ClientHellos whose server name is no hostname.
     pub no_hostname: u64,
+    /// Datagrams with QUIC of which something could not be read, by reason in the order of [`quic::Refusal::ALL`].
+    pub quic: [u64; quic::Refusal::ALL.len()],
     /// Server names and Hosts that are addresses.
     pub addresses: u64,
     /// Fragments of IP datagrams.
@@ -112,6 +114,9 @@ impl Counts {
         self.nameless += next.nameless;
         self.no_hostname += next.no_hostname;
         self.addresses += next.addresses;
+        for (count, more) in self.quic.iter_mut().zip(next.quic) {
+            *count += more;
+        }
         self.fragments += next.fragments;
         self.reassembled += next.reassembled;
         self.unfinished += next.unfinished;

@@ -165,6 +165,7 @@ impl Names {
                     }))),
                 },
             },
+            datagrams::Said::Refused(why) => tell(What::Quic(*why)),
             datagrams::Said::Other => {
                 tell(What::Nameless(Box::new(Nameless {
                     flow,

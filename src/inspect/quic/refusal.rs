@@ -60,6 +60,36 @@ impl Refusal {
         Self::HelloTooLong,
     ];
 
+    /// What a reader has to know of: a name may have been missed by it, or two versions of one were sent. The others are what others'
+    /// packets look like.
+    pub const TOLD: [Self; 9] = [
+        Self::Cut,
+        Self::TooManyPackets,
+        Self::Budget,
+        Self::TooManyKeys,
+        Self::TooManyInitials,
+        Self::TooFar,
+        Self::TooManyRanges,
+        Self::Conflict,
+        Self::HelloTooLong,
+    ];
+
+    /// The words in the closing summary, of what is [told](Self::TOLD).
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Cut => "quic: Initials cut by a snap length, which no key opens",
+            Self::TooManyPackets => "quic: datagrams with too many packets",
+            Self::Budget => "quic: Initials beyond a connection's budget for keys",
+            Self::TooManyKeys => "quic: connections with too many sets of keys",
+            Self::TooManyInitials => "quic: hellos over too many Initials",
+            Self::TooFar => "quic: hellos beyond the longest that is read",
+            Self::TooManyRanges => "quic: hellos in too many pieces",
+            Self::Conflict => "quic: hellos that overlap themselves with other bytes; the first were read",
+            Self::HelloTooLong => "quic: hellos that say they are too long",
+            _ => self.as_str(),
+        }
+    }
+
     /// The word in counters.
     pub const fn as_str(self) -> &'static str {
         match self {
