@@ -310,8 +310,9 @@ pub struct FilterArgs {
 pub struct FeedArgs {
     /// Read endpoint telemetry from a file, to name the process behind each contact; repeat it for several
     ///
-    /// Sysmon and the Security log of Windows, Sysmon for Linux, Elastic Defend, Auditbeat and Microsoft Defender; the format is
-    /// recognised by the content, and so is compression with gzip or zstd. - is standard input. The order of files and of
+    /// Sysmon and the Security log of Windows, Sysmon for Linux, Elastic Defend, Auditbeat, Microsoft Defender, CrowdStrike, SentinelOne,
+    /// Tetragon, osquery and OCSF; the format is recognised by the content, and so is compression with gzip or zstd. What a file
+    /// holds is said by undertone check --feed. - is standard input. The order of files and of
     /// records does not matter, and their clocks need not be right: what they are off by is learned from connections.
     #[arg(long, help_heading = "Telemetry", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub feed: Vec<PathBuf>,
