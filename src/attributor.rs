@@ -100,6 +100,10 @@ impl Attributor {
     /// How often what came is learned from, in nanoseconds: offsets and addresses change slowly.
     const LEARN: i64 = 10 * SECOND;
 
+    /// For how long records are kept that packets may yet speak of, in nanoseconds, beyond what the feed may be behind: sensors are
+    /// started anew, and captures of a pipe come minutes late.
+    const KEPT: i64 = 600 * SECOND;
+
     /// An Attributor for which everything waits until the end. With `flows` conversations are told too.
     pub fn replay(join: Join, memory: FeedMemory, flows: bool) -> Self {
         Self {
@@ -146,8 +150,7 @@ impl Attributor {
         }
         let observation = &contact.observation;
         if observation.seen_in.is_connection() {
-            // The hello stands for the beginning, which was a round trip or two before it.
-            self.join.conversation(observation.flow, observation.at, true);
+            self.join.message(observation.flow, observation.at);
         }
         let attribution = self.join.attribute(&question(&contact));
         if attribution.level.is_tuple() {
@@ -183,6 +186,10 @@ impl Attributor {
             return Vec::new();
         }
         if self.fresh && now.since(self.settled) >= Self::LEARN {
+            if self.join.is_filling() {
+                let kept = self.patience.saturating_add(Self::KEPT);
+                self.join.forget(Timestamp::from_nanos(now.as_nanos().saturating_sub(kept)));
+            }
             self.join.settle();
             self.settled = now;
         }
@@ -272,5 +279,130 @@ const fn patience(feed: FeedKind) -> i64 {
         FeedKind::CrowdStrike | FeedKind::SentinelOne | FeedKind::Ocsf => 15 * MINUTE,
         // Delivered after up to 38 minutes, and sums every hour.
         FeedKind::Defender => 65 * MINUTE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Endpoint, Flow, Protocol};
+    use crate::hostname::Hostname;
+    use crate::inspect::{Detail, Observation};
+    use crate::lists::Lists;
+    use crate::originator::record::{Clock, Connection, End, Process, Said, Side, Time};
+
+    const fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_nanos(1_600_000_000 * SECOND + milliseconds * 1_000_000)
+    }
+
+    fn flow(port: u16) -> Flow {
+        let end = |ip: [u8; 4], port| Endpoint { ip: ip.into(), port };
+        Flow { src: end([10, 0, 0, 7], port), dst: end([162, 125, 1, 19], 443), protocol: Protocol::TCP }
+    }
+
+    fn contact(milliseconds: i64, port: u16) -> Contact {
+        let name = "api.dropboxapi.com";
+        let observation = Observation {
+            at: at(milliseconds),
+            source: 0,
+            frame: 1,
+            flow: flow(port),
+            hostname: Hostname::new(name).unwrap(),
+            seen_in: SeenIn::TlsSni,
+            detail: Detail::Nothing,
+            path: None,
+            disagrees_with: Vec::new(),
+        };
+        static LISTS: std::sync::LazyLock<Lists> = std::sync::LazyLock::new(Lists::builtin);
+        Contact { observation, entry: LISTS.lookup(name).unwrap().clone() }
+    }
+
+    fn connection(milliseconds: i64, pid: u32, port: u16) -> Record<'static> {
+        let flow = flow(port);
+        let end = |end: Endpoint| End { ip: end.ip, port: Some(end.port) };
+        Record {
+            feed: FeedKind::Sysmon,
+            kind: "3".into(),
+            id: None,
+            host: "ws5".into(),
+            host_id: None,
+            time: Time { at: at(milliseconds + 1_000), clock: Clock::Logged },
+            second: None,
+            what: Said::Connection(Connection {
+                process: Process { pid: Some(pid), image: Some("C:\\x.exe".into()), ..Process::default() },
+                protocol: Some(Protocol::TCP),
+                ends: [end(flow.src), end(flow.dst)],
+                local: Some(Side::First),
+                initiated: Some(true),
+                name: None,
+                count: 1,
+            }),
+        }
+    }
+
+    fn live() -> Attributor {
+        let memory = FeedMemory::of_bytes(1 << 20);
+        Attributor::live(Join::new(memory), memory, false)
+    }
+
+    fn pid(attribution: &Attribution) -> Option<u32> {
+        attribution.process.as_ref().and_then(|process| process.pid)
+    }
+
+    #[test]
+    fn a_record_80_seconds_late_names_what_was_pending() {
+        let mut attributor = live();
+        attributor.record(&connection(-1_000, 1, 1025));
+        let (_, told) = attributor.contact(contact(0, 50_000)).unwrap();
+        assert_eq!(told.level, AttributionLevel::Pending);
+        assert!(attributor.tick(at(40_000)).is_empty(), "the feed may yet say");
+        attributor.record(&connection(-10, 9, 50_000));
+        let known = attributor.tick(at(80_000));
+        let [(contact, attribution)] = known.as_slice() else { panic!("{known:?}") };
+        assert_eq!(contact.observation.flow, flow(50_000));
+        assert_eq!((attribution.level, pid(attribution)), (AttributionLevel::Tuple, Some(9)));
+        assert!(attributor.tick(at(500_000)).is_empty());
+    }
+
+    #[test]
+    fn a_record_that_was_first_names_at_once() {
+        let mut attributor = live();
+        attributor.record(&connection(-10, 9, 50_000));
+        let (_, told) = attributor.contact(contact(0, 50_000)).unwrap();
+        assert_eq!((told.level, pid(&told)), (AttributionLevel::Tuple, Some(9)));
+        assert!(attributor.tick(at(500_000)).is_empty());
+    }
+
+    #[test]
+    fn when_the_feed_has_passed_it_is_told_that_it_says_nothing() {
+        let mut attributor = live();
+        attributor.record(&connection(-1_000, 1, 1025));
+        let (_, told) = attributor.contact(contact(0, 50_000)).unwrap();
+        assert_eq!(told.level, AttributionLevel::Pending);
+        attributor.record(&connection(100_000, 1, 1026));
+        let mut known = attributor.tick(at(119_000));
+        assert!(known.is_empty());
+        known = attributor.tick(at(120_100));
+        let levels: Vec<_> = known.iter().map(|(_, attribution)| attribution.level).collect();
+        // The process that goes there at other times is context, and not the answer.
+        assert_eq!(levels, [AttributionLevel::Host]);
+        assert!(known.iter().all(|(_, attribution)| attribution.process.is_none()));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_for_ever() {
+        let mut attributor = live();
+        let mut named = 0;
+        for second in 0..10_000i64 {
+            let port = 1025 + (second % 60_000) as u16;
+            attributor.record(&connection(second * 1_000, second as u32, port));
+            let told = attributor.contact(contact(second * 1_000 + 10, port));
+            named += u64::from(told.is_some_and(|(_, told)| pid(&told) == Some(second as u32)));
+            attributor.tick(at(second * 1_000 + 500));
+        }
+        assert_eq!(named, 10_000);
+        let report = attributor.join.report();
+        assert!(report.processes < 2_000, "{}", report.processes);
+        assert!(!attributor.join.has_lost(), "{:?}", report.limits);
     }
 }

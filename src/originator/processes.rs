@@ -97,6 +97,8 @@ struct Entity {
     parent: Option<ParentRef>,
     /// The kind of the record of its start: `1`.
     start_kind: Option<TextId>,
+    /// When it was last heard of, by the clock that the feed's records are in order by.
+    heard: i64,
 }
 
 /// When a process began, in nanoseconds.
@@ -249,6 +251,7 @@ impl Processes {
             }
             Source::Mention | Source::Child => {}
         }
+        entity.heard = entity.heard.max(order);
         // The least: what is told goes before what is said, the earlier before the later.
         entity.began = entity.began.into_iter().chain(began).min();
         if let Some(parent) = parent
@@ -503,6 +506,65 @@ impl Processes {
         self.made.iter_mut().for_each(|made| *made = None);
     }
 
+    /// Forgets processes that had ended before a time, and of the others all but so many that were heard of last. Gives the new number
+    /// of each that is left, by its old one.
+    pub(super) fn forget(&mut self, before: Timestamp, most: usize) -> Vec<Option<ProcessId>> {
+        let before = before.as_nanos();
+        let ended = |entity: &Entity| entity.ended_order.is_some_and(|ended| ended < before);
+        let mut heard: Vec<i64> =
+            self.all.iter().filter(|entity| !ended(entity)).map(|entity| entity.heard).collect();
+        heard.sort_unstable_by(|one, other| other.cmp(one));
+        let least = heard.get(most).copied();
+        let keeps = |entity: &Entity| !ended(entity) && least.is_none_or(|least| entity.heard > least);
+        let mut moved = Vec::with_capacity(self.all.len());
+        let mut left = 0;
+        for entity in &self.all {
+            moved.push(keeps(entity).then(|| {
+                left += 1;
+                ProcessId(left - 1)
+            }));
+        }
+        let follow = |id: ProcessId| moved.get(id.0 as usize).copied().flatten();
+        self.all.retain(|entity| keeps(entity));
+        for entity in &mut self.all {
+            if let Some(parent) = &mut entity.parent {
+                parent.process = parent.process.and_then(follow);
+            }
+        }
+        self.made = vec![None; self.all.len()];
+        self.known = self.known.drain().filter_map(|(key, id)| Some((key, follow(id)?))).collect();
+        self.by_pid = (self.by_pid.drain())
+            .map(|(key, ids)| (key, ids.into_iter().filter_map(follow).collect::<Vec<_>>()))
+            .filter(|(_, ids)| !ids.is_empty())
+            .collect();
+        self.ends.retain(|_, ends| {
+            ends.retain(|(order, _)| *order >= before);
+            !ends.is_empty()
+        });
+        moved
+    }
+
+    /// Gives texts other numbers; nothing for those that have no room any more.
+    pub(super) fn map_texts(&mut self, map: &mut dyn FnMut(TextId) -> Option<TextId>) {
+        for entity in &mut self.all {
+            entity.key = entity.key.and_then(&mut *map);
+            entity.start_kind = entity.start_kind.and_then(&mut *map);
+            for value in &mut entity.values {
+                *value = value.and_then(|value| Some(Value { text: map(value.text)?, ..value }));
+            }
+        }
+        self.known = (self.known.drain())
+            .filter_map(|(identity, id)| {
+                let identity = match identity {
+                    Identity::Key(host, key, pid) => Identity::Key(host, map(key)?, pid),
+                    Identity::Named(host, pid, Some(file)) => Identity::Named(host, pid, Some(map(file)?)),
+                    other => other,
+                };
+                Some((identity, id))
+            })
+            .collect();
+    }
+
     fn build(&self, id: ProcessId, ahead: i64, texts: &Texts) -> Process {
         let Some(entity) = self.entity_of(id) else { return Process::default() };
         let share = |field: Field| {
@@ -593,6 +655,7 @@ impl Processes {
             ended_order: None,
             parent: None,
             start_kind: None,
+            heard: i64::MIN,
         });
         self.made.push(None);
         self.known.insert(identity, id);

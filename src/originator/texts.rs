@@ -38,6 +38,16 @@ impl Texts {
         Self { ids: FxHashMap::default(), texts: Vec::new(), bytes: 0, most_bytes, cut: 0, left_out: 0 }
     }
 
+    /// None of the texts, but what was counted.
+    pub(super) fn emptied(&self) -> Self {
+        Self { cut: self.cut, left_out: self.left_out, ..Self::new(self.most_bytes) }
+    }
+
+    /// Bytes that the texts take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Keeps a text of at most [`Self::LONGEST`] bytes. Nothing of an empty one, nor where there is no room.
     pub(super) fn keep(&mut self, text: &str) -> Option<TextId> {
         self.keep_up_to(text, Self::LONGEST)

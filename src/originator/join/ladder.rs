@@ -67,6 +67,7 @@ const COVERED_ABOUT: i64 = 300 * SECOND;
 impl Join {
     /// Says who made a contact, as of all that is known by now.
     pub fn attribute(&mut self, question: &Question<'_>) -> Attribution {
+        self.hosts.settle();
         let client = question.flow.src.ip;
         let owner = self.hosts.owner(client, question.at);
         if question.is_dns {

@@ -6,6 +6,7 @@
 //! [`Join::settle`] learns clocks and addresses from all of them at once, sorted, so that the order in which records came
 //! changes nothing; [`Join::attribute`] climbs down the ladder of evidence (`ladder`).
 
+mod forget;
 mod index;
 mod ladder;
 mod memory;
@@ -115,6 +116,8 @@ struct ConnectionRow {
 struct QueryRow {
     feed: FeedKind,
     kind: Option<TextId>,
+    /// In lower case.
+    name: Option<TextId>,
     mention: Mention,
     times: Times,
     /// Whether it was answered by the host itself, or not at all: no packet comes of it.
@@ -182,6 +185,18 @@ impl Join {
         let row = self.wire.len() as u32;
         self.wire.push(WireRow { flow, began, whole });
         self.conversations.add(flow.fold(), row);
+    }
+
+    /// Takes a message in a connection of the wire whose beginning is not told: it stands for that, which was a moment before.
+    pub fn message(&mut self, flow: Flow, at: Timestamp) {
+        const SAME: i64 = 300 * SECOND;
+        let rows = self.conversations.rows(flow.fold()).take(Self::MOST_OF_A_KEY);
+        let known = rows
+            .filter_map(|row| self.wire.get(row as usize))
+            .any(|row| row.flow.key() == flow.key() && at.since(row.began).abs() <= SAME);
+        if !known {
+            self.conversation(flow, at, true);
+        }
     }
 
     /// Takes a record of a feed; in any order, and again without harm.
@@ -282,7 +297,7 @@ impl Join {
         let cached = said.status.as_deref() == Some("9701");
         // More addresses than a message of DNS holds are made up.
         let addresses = said.addresses.iter().take(64).copied().collect();
-        self.queries.push(QueryRow { feed, kind, mention, times, cached, addresses });
+        self.queries.push(QueryRow { feed, kind, name: Some(name), mention, times, cached, addresses });
         self.asked.add((host, name), row);
     }
 
