@@ -9,7 +9,6 @@ use crate::attributor::{Attributor, FeedClosing};
 use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding, Over};
-use crate::inspect::quic::Refusal;
 use crate::inspect::{BlindSpot, Detail, EncryptedDns, SeenIn};
 use crate::lists::AllowList;
 use crate::naming::Naming;
@@ -343,8 +342,7 @@ impl Delivery {
             if malformed {
                 found.push(("dns: malformed or cut short".to_owned(), totals.dns_malformed));
                 found.push(("tls: the server name is no hostname".to_owned(), totals.no_hostname));
-                let of = |why: Refusal| totals.quic.get(why as usize).copied().unwrap_or(0);
-                found.extend(Refusal::TOLD.map(|why| (why.words().to_owned(), of(why))));
+                found.extend(totals.quic.iter().map(|(why, count)| (why.words().to_owned(), *count)));
             } else {
                 found.push(("other protocols and types".to_owned(), totals.refused.others()));
                 found.push(("IP datagrams with fragments missing".to_owned(), totals.unfinished));

@@ -75,7 +75,7 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     reading.files(&files, &make_worker, &mut merger, &mut |told| match told {
         Told::Chunk(finished) => {
             bar.advance(progress.swap(0, Ordering::Relaxed));
-            if !delivery.take(finished) {
+            if !delivery.take(*finished) {
                 stop.store(true, Ordering::Relaxed);
             }
         }

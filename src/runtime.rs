@@ -27,7 +27,7 @@ const CHUNKS_A_THREAD: usize = 2;
 #[derive(Debug)]
 pub enum Told {
     /// What a chunk told, in the order of the files.
-    Chunk(Finished),
+    Chunk(Box<Finished>),
     /// A file was read to its end, or as far as it goes.
     File {
         /// Which, in the order in which the files were read.
@@ -89,7 +89,7 @@ impl Reading<'_> {
                     Message::Chunk(number, scanned) => merger.push(
                         number,
                         *scanned,
-                        &mut |finished| tell(Told::Chunk(finished)),
+                        &mut |finished| tell(Told::Chunk(Box::new(finished))),
                         &mut |buffer| give_back(&free, buffer),
                     ),
                     Message::File(source, end) => tell(Told::File { source, end }),
@@ -120,7 +120,7 @@ impl Reading<'_> {
             let mut ends = Vec::new();
             let next = self.cut(cutting, std::mem::take(&mut buffer), &mut ends);
             if let Some((_, source, chunk)) = next {
-                merger.read(source, &chunk, &mut |finished| tell(Told::Chunk(finished)));
+                merger.read(source, &chunk, &mut |finished| tell(Told::Chunk(Box::new(finished))));
                 buffer = chunk.into_buffer();
             } else {
                 ends.into_iter().for_each(|(source, end)| tell(Told::File { source, end }));

@@ -153,7 +153,7 @@ impl Subject {
         with_reading(threads, |reading| {
             reading.files(&self.files, &make, &mut merger, &mut |told| {
                 if let Told::Chunk(finished) = told {
-                    take(finished);
+                    take(*finished);
                 }
             });
         });
@@ -191,7 +191,7 @@ impl Subject {
         with_reading(threads, |reading| {
             reading.files(&self.files, &make, &mut merger, &mut |told| {
                 if let Told::Chunk(finished) = told {
-                    take(finished);
+                    take(*finished);
                 }
             });
         });

@@ -30,8 +30,8 @@ pub struct Counts {
     pub nameless: u64,
     /// ClientHellos whose server name is no hostname.
     pub no_hostname: u64,
-    /// Datagrams with QUIC of which something could not be read, by reason in the order of [`quic::Refusal::ALL`].
-    pub quic: [u64; quic::Refusal::ALL.len()],
+    /// Datagrams with QUIC of which something could not be read, by reason in the order in which they were met.
+    pub quic: Vec<(quic::Refusal, u64)>,
     /// Server names and Hosts that are addresses.
     pub addresses: u64,
     /// Fragments of IP datagrams.
@@ -99,6 +99,15 @@ impl Counts {
         self.refused.add(reason, 1, frame);
     }
 
+    /// Counts datagrams with QUIC of which something could not be read.
+    #[cold]
+    pub fn refuse_quic(&mut self, why: quic::Refusal, datagrams: u64) {
+        match self.quic.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, count)) => *count += datagrams,
+            None => self.quic.push((why, datagrams)),
+        }
+    }
+
     /// Adds the counts of the stretch that follows this one.
     pub fn add(&mut self, next: &Self) {
         for tally in &next.refused.kinds {
@@ -114,9 +123,7 @@ impl Counts {
         self.nameless += next.nameless;
         self.no_hostname += next.no_hostname;
         self.addresses += next.addresses;
-        for (count, more) in self.quic.iter_mut().zip(next.quic) {
-            *count += more;
-        }
+        next.quic.iter().for_each(|(why, count)| self.refuse_quic(*why, *count));
         self.fragments += next.fragments;
         self.reassembled += next.reassembled;
         self.unfinished += next.unfinished;

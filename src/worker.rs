@@ -642,11 +642,7 @@ fn finished(source: u32, frames: u64, events: &mut Vec<(u32, Event)>, mut counts
             What::Nameless(one) => counts.nameless += u64::from(one.instead == Instead::Hello),
             What::Certificate(_) | What::Answer(_) => {}
             What::Address => counts.addresses += 1,
-            What::Quic(why) => {
-                if let Some(count) = counts.quic.get_mut(*why as usize) {
-                    *count += 1;
-                }
-            }
+            What::Quic(why) => counts.refuse_quic(*why, 1),
             What::NoHostname => counts.no_hostname += 1,
             What::MalformedDns => counts.dns_malformed += 1,
             What::Reassembled => counts.reassembled += 1,
