@@ -124,7 +124,9 @@ impl Attributor {
 
     /// An Attributor for which nothing waits: what is not known yet is pending.
     pub fn live(join: Join, memory: FeedMemory, flows: bool) -> Self {
-        Self { at_end: false, ..Self::replay(join, memory, flows) }
+        // Before a feed has spoken it is waited for as for the quickest.
+        let patience = patience(FeedKind::Sysmon);
+        Self { at_end: false, patience, ..Self::replay(join, memory, flows) }
     }
 
     /// Takes a record of a feed.

@@ -159,6 +159,12 @@ pub struct LiveArgs {
           default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     pub no_promiscuous: bool,
 
+    /// Endpoint telemetry, which names the processes.
+    #[command(flatten)]
+    pub feeds: FeedArgs,
+    /// Who may send it from elsewhere.
+    #[command(flatten)]
+    pub feed_tls: FeedTlsArgs,
     /// What a sensor has that runs for months.
     #[command(flatten)]
     pub sensor: SensorArgs,
@@ -310,6 +316,10 @@ pub struct FilterArgs {
 pub struct FeedArgs {
     /// Read endpoint telemetry from a file, to name the process behind each contact; repeat it for several
     ///
+    /// A live sensor follows the file through rotation and truncation, and can listen as well: unix:PATH makes a socket,
+    /// tcp:127.0.0.1:PORT listens on loopback, tls:ADDRESS:PORT anywhere, for senders that show a certificate. Senders write
+    /// JSON lines, or syslog (RFC 6587).
+    ///
     /// Sysmon and the Security log of Windows, Sysmon for Linux, Elastic Defend, Auditbeat, Microsoft Defender, CrowdStrike, SentinelOne,
     /// Tetragon, osquery and OCSF; the format is recognised by the content, and so is compression with gzip or zstd. What a file
     /// holds is said by undertone check --feed. - is standard input. The order of files and of
@@ -329,6 +339,25 @@ pub struct FeedArgs {
     #[arg(long, help_heading = "Telemetry", value_name = "MIB", default_value = "1024",
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub feed_memory: u32,
+}
+
+/// Who may send telemetry from elsewhere.
+#[derive(Debug, Group)]
+pub struct FeedTlsArgs {
+    /// Certificate of this sensor for --feed tls:ADDRESS:PORT, with those between it and its authority (PEM)
+    #[arg(long, help_heading = "Telemetry", value_name = "FILE", value_hint = ValueHint::FilePath,
+          requires_all = ["feed_tls_key", "feed_tls_ca"])]
+    pub feed_tls_cert: Option<PathBuf>,
+
+    /// Its key (PEM)
+    #[arg(long, help_heading = "Telemetry", value_name = "FILE", value_hint = ValueHint::FilePath,
+          requires_all = ["feed_tls_cert", "feed_tls_ca"])]
+    pub feed_tls_key: Option<PathBuf>,
+
+    /// Authorities that certificates of senders come from (PEM); a sender without such a certificate is refused
+    #[arg(long, help_heading = "Telemetry", value_name = "FILE", value_hint = ValueHint::FilePath,
+          requires_all = ["feed_tls_cert", "feed_tls_key"])]
+    pub feed_tls_ca: Option<PathBuf>,
 }
 
 /// How much of the machine is used.

@@ -11,9 +11,13 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{Color, Command, CommonArgs, FeedArgs, Format, Generate, ListArgs, OutputArgs, Shape};
+use crate::arrival::{Address, TlsFiles};
+use crate::cli::{
+    Color, Command, CommonArgs, FeedArgs, FeedTlsArgs, Format, Generate, ListArgs, OutputArgs, Shape,
+};
 use crate::config_file;
 use crate::hostname::Hostname;
+use crate::originator::{FeedMemory, Join};
 use crate::rules::Level;
 pub use crate::sink::Destination;
 use crate::sink::{Printable, Rotation, Spilling};
@@ -66,6 +70,18 @@ pub struct Feeds {
     pub memory: u64,
 }
 
+impl Feeds {
+    /// What joins it to what is seen on the wire, and what that may occupy.
+    pub fn join(&self) -> (Join, FeedMemory) {
+        let memory = FeedMemory::of_bytes(self.memory);
+        let mut join = Join::new(memory);
+        for (ip, host) in &self.hosts {
+            join.state(*ip, host);
+        }
+        (join, memory)
+    }
+}
+
 /// Capturing on interfaces.
 #[derive(Debug)]
 pub struct Live {
@@ -77,6 +93,10 @@ pub struct Live {
     pub buffer: u32,
     /// Whether frames are wanted that are for other machines.
     pub promiscuous: bool,
+    /// Endpoint telemetry as it arrives.
+    pub arrivals: Arrivals,
+    /// What is known of it beforehand, and what it may occupy.
+    pub feeds: Feeds,
     /// A filter in the language of libpcap, not yet compiled.
     pub filter: Option<String>,
     /// Threads that look at packets.
@@ -97,6 +117,15 @@ pub struct Live {
     pub output: Output,
     /// What people read.
     pub talk: Talk,
+}
+
+/// Endpoint telemetry as it arrives.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    /// Where it comes from, each once.
+    pub sources: Vec<Address>,
+    /// What senders from elsewhere are asked with; there where a source needs it.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Measuring.
@@ -258,6 +287,7 @@ impl Config {
                         "standard input is the capture; give the telemetry as a file",
                     ));
                 }
+                replayed(&args.feeds.feed, &mut problems);
                 let inputs: Vec<PathBuf> = args.paths.iter().chain(&args.feeds.feed).cloned().collect();
                 Self::Replay(Replay {
                     separate: args.separate,
@@ -274,13 +304,17 @@ impl Config {
                     paths: args.paths,
                 })
             }
-            Some(Command::Live(args)) => {
+            Some(Command::Live(mut args)) => {
                 for interface in &args.interface {
                     let times = args.interface.iter().filter(|other| *other == interface).count();
                     once("--interface", interface, times, &mut problems);
                 }
                 problems.dedup();
+                let arrivals = arrivals(&args.feeds.feed, args.feed_tls, &mut problems);
+                let followed: Vec<PathBuf> = std::mem::take(&mut args.feeds.feed);
                 Self::Live(Live {
+                    arrivals,
+                    feeds: feeds(args.feeds, &mut problems),
                     interfaces: args.interface,
                     snaplen: args.snaplen,
                     buffer: args.buffer << 20,
@@ -304,7 +338,7 @@ impl Config {
                     filter: args.filter.filter,
                     threads: threads(args.threads.threads),
                     lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),
-                    output: output(args.output, &[], &mut problems),
+                    output: output(args.output, &followed, &mut problems),
                     talk: talk(&args.common),
                 })
             }
@@ -536,6 +570,51 @@ fn feeds(args: FeedArgs, problems: &mut Vec<Problem>) -> Feeds {
         }
     }
     Feeds { paths: args.feed, hosts, memory: u64::from(args.feed_memory) << 20 }
+}
+
+/// A replay reads files to their ends: nothing arrives.
+fn replayed(feeds: &[PathBuf], problems: &mut Vec<Problem>) {
+    for path in feeds {
+        let place = || format!("--feed {}", path.display());
+        match Address::parse(path.as_os_str()) {
+            Ok(Address::File(_) | Address::Stdin) => {}
+            Ok(_) => {
+                problems.push(Problem::new(place(), "is listened on by live; replay reads files, and -"))
+            }
+            Err(error) => problems.push(Problem::new(place(), error.to_string())),
+        }
+    }
+}
+
+/// Where telemetry comes from, and what senders from elsewhere are asked with.
+fn arrivals(feeds: &[PathBuf], tls: FeedTlsArgs, problems: &mut Vec<Problem>) -> Arrivals {
+    let mut sources: Vec<Address> = Vec::new();
+    for path in feeds {
+        let place = path.display().to_string();
+        match Address::parse(path.as_os_str()) {
+            Ok(address) if sources.contains(&address) => once("--feed", &place, 2, problems),
+            Ok(address) => sources.push(address),
+            Err(error) => problems.push(Problem::new(format!("--feed {place}"), error.to_string())),
+        }
+    }
+    let tls = match tls {
+        FeedTlsArgs { feed_tls_cert: Some(cert), feed_tls_key: Some(key), feed_tls_ca: Some(ca) } => {
+            Some(TlsFiles { cert, key, ca })
+        }
+        _ => None,
+    };
+    match (&tls, sources.iter().find(|source| source.is_tls())) {
+        (None, Some(source)) => problems.push(Problem::new(
+            format!("--feed {source}"),
+            "needs --feed-tls-cert, --feed-tls-key and --feed-tls-ca, for only senders with a certificate are let in",
+        )),
+        (Some(tls), None) => problems.push(Problem::new(
+            format!("--feed-tls-cert {}", tls.cert.display()),
+            "is of no use without --feed tls:ADDRESS:PORT",
+        )),
+        _ => {}
+    }
+    Arrivals { sources, tls }
 }
 
 fn output(args: OutputArgs, inputs: &[PathBuf], problems: &mut Vec<Problem>) -> Output {

@@ -115,6 +115,7 @@ pub mod judging;
 pub mod runtime;
 
 pub mod arrival;
+pub mod intake;
 
 pub mod gauges;
 pub mod metrics;

@@ -15,6 +15,7 @@ use crate::config::{self, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::gauges::{Gauges, Loss};
+use crate::intake::{self, Intake};
 use crate::judging::Judging;
 use crate::lists::Lists;
 use crate::metrics::Board;
@@ -62,6 +63,13 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
             return Ok(1);
         }
     };
+    let arrival = match Intake::open(&config.arrivals) {
+        Ok(arrival) => arrival,
+        Err(error) => {
+            eprintln!("undertone: {}", Printable(&error.to_string()));
+            return Ok(1);
+        }
+    };
     let sources = Arc::new(config.interfaces.iter().cloned().map(Source::Interface).collect());
     let bar = Progress::new(None, false);
     let mut outputs = Outputs::new(config.spilling.clone(), config.rotation.clone());
@@ -89,6 +97,8 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
         threads.push(spawn(format!("tap-{thread}"), move || tap.run())?);
     }
     drop(give);
+    let flows = config.output.flows.is_some();
+    let intake = Intake::start(arrival, &config.feeds, flows, &mut delivery, speak)?;
     if speak {
         let names = config.interfaces.join(", ");
         let scraped =
@@ -99,6 +109,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let mut desk = Desk {
         config,
         delivery,
+        intake,
         interfaces,
         outputs,
         lists,
@@ -117,7 +128,8 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     };
     desk.work(&batches, &signals);
     desk.measure();
-    let Desk { delivery, interfaces, outputs, running, .. } = desk;
+    let Desk { mut delivery, intake, interfaces, outputs, running, .. } = desk;
+    let (arrived, heard) = intake.end(&mut delivery);
     let stopped = desk.stopped.unwrap_or_else(Instant::now);
     // A thread that panicked has told nothing of its end.
     let fallen = threads.into_iter().map(|thread| thread.join()).filter(Result::is_err).count();
@@ -126,6 +138,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     ended.closing.inputs = config.interfaces.len() as u64;
     ended.closing.wall = began.elapsed();
     interfaces.gauges.close(&mut ended.closing);
+    intake::close(&arrived, &mut ended.closing);
     tell(&outputs);
     for (name, lost) in outputs.close(stopped + LAST) {
         if lost > 0 && ended.failure.is_none() {
@@ -133,10 +146,10 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
             ended.failure = Some(std::io::Error::other(text));
         }
     }
-    if fallen > 0 || running > 0 {
+    if fallen > 0 || running > 0 || !heard {
         eprintln!("undertone: a thread has failed; what it had not told is lost");
     }
-    Ok(delivery::close(ended, config.output.fail_on, fallen == 0, config.talk))
+    Ok(delivery::close(ended, config.output.fail_on, fallen == 0 && heard, config.talk))
 }
 
 /// Tells people what the outputs have to say.
@@ -150,6 +163,7 @@ fn tell(outputs: &Outputs) {
 struct Desk<'c> {
     config: &'c config::Live,
     delivery: Delivery,
+    intake: Intake,
     interfaces: Interfaces<'c>,
     outputs: Outputs,
     lists: Arc<ArcSwap<Lists>>,
@@ -178,12 +192,15 @@ impl Desk<'_> {
     fn work(&mut self, batches: &Receiver<Batch>, signals: &Signals) {
         let mut looked = Instant::now();
         let mut minded = looked;
+        let mut wait = LOOK_AROUND;
         while self.running > 0 {
-            let delivered = match batches.recv_timeout(LOOK_AROUND) {
+            let delivered = match batches.recv_timeout(wait) {
                 Ok(batch) => self.take(batch),
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            let more = self.intake.take(&mut self.delivery);
+            wait = if more { Duration::ZERO } else { LOOK_AROUND };
             if looked.elapsed() < LOOK_AROUND && delivered && self.stopped.is_none() {
                 continue;
             }
@@ -208,6 +225,7 @@ impl Desk<'_> {
             if self.stopped.is_none() && (signals.stop.load(Ordering::Relaxed) || !delivered) {
                 self.stopped = Some(Instant::now());
                 self.interfaces.tell(|| Order::Stop(now()));
+                self.intake.stop();
             }
             if self.stopped.is_none() {
                 self.interfaces.reopen(self.speak);

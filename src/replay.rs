@@ -13,7 +13,6 @@ use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::judging::Judging;
 use crate::merge::Merger;
-use crate::originator::{FeedMemory, Join};
 use crate::runtime::{CHUNK_BYTES, Reading, Told, stop_on_signals};
 use crate::sink::{Printable, Progress, Source};
 use crate::telemetry::Telemetry;
@@ -58,7 +57,8 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let stop = stop_on_signals()?;
     let mut feed_refused = Vec::new();
     if joins {
-        delivery.attribute(attributor(&config.feeds, flows));
+        let (join, memory) = config.feeds.join();
+        delivery.attribute(Attributor::replay(join, memory, flows));
         for path in &config.feeds.paths {
             if let Err(why) = read_feed(path, &stop, &mut delivery, &mut feed_refused) {
                 let problem = format!("--feed {}: {why}", path.display());
@@ -113,16 +113,6 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     ended.closing.not_read = not_read;
     ended.closing.feed_refused = feed_refused;
     Ok(delivery::close(ended, config.output.fail_on, complete, config.talk))
-}
-
-/// What names the processes, before it knows anything.
-fn attributor(feeds: &config::Feeds, flows: bool) -> Attributor {
-    let memory = FeedMemory::of_bytes(feeds.memory);
-    let mut join = Join::new(memory);
-    for (ip, host) in &feeds.hosts {
-        join.state(*ip, host);
-    }
-    Attributor::replay(join, memory, flows)
 }
 
 /// Reads endpoint telemetry to its end. What cannot be used of it is added to `refused`, by file and reason.

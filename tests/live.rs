@@ -7,6 +7,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ fn inside() {
     a_finding_decides_the_status();
     an_interface_that_is_not_there();
     an_interface_that_goes_away_and_comes_back();
-    println!("live: {} captures found as in a replay, and 5 others ok", PLAYED.len());
+    telemetry_names_the_process_as_it_arrives();
+    println!("live: {} captures found as in a replay, and 6 others ok", PLAYED.len());
 }
 
 fn finds_what_a_replay_finds(case: &str) {
@@ -149,4 +151,55 @@ fn without(mut record: Value) -> Value {
 /// As the closing summary shows numbers.
 fn with_commas(number: u64) -> String {
     undertone::sink::count(number)
+}
+
+/// An alert goes out without its process, and comes again with it when the endpoint has told.
+fn telemetry_names_the_process_as_it_arrives() {
+    let case = "pcaps/first-look/input.pcap";
+    let replayed = undertone(&["replay", case]).ended(0);
+    let met = replayed.records().into_iter().find(|record| {
+        dataset(record) == "undertone.alert" && record["destination"]["domain"] == "pastebin.com"
+    });
+    let met = met.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, file) = (folder.path().join("feed.sock"), folder.path().join("events.json"));
+    let unix = format!("unix:{}", socket.display());
+    let mut sensor = Sensor::start(&["--json", "--feed", &unix, "--feed", file.to_str().unwrap()]);
+    play(case);
+    std::thread::sleep(Duration::from_millis(500));
+
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S.%3f").to_string();
+    let common = format!(
+        r#""EventTime":"{now}","UtcTime":"{now}","Hostname":"WS5","SourceName":"Microsoft-Windows-Sysmon","ProcessGuid":"{{365ABB72-6759-5CD8-0000-0010E2D50F00}}","ProcessId":"1420","Image":"C:\\Windows\\System32\\regsvr32.exe","User":"CORP\\a""#
+    );
+    let start = format!(r#"{{"EventID":1,{common},"CommandLine":"regsvr32 /s /u scrobj.dll"}}"#);
+    let connection = format!(
+        r#"{{"EventID":3,{common},"Protocol":"tcp","Initiated":"true","SourceIp":{},"SourcePort":"{}","DestinationIp":{},"DestinationPort":"{}"}}"#,
+        met["source"]["ip"], met["source"]["port"], met["destination"]["ip"], met["destination"]["port"]
+    );
+    // One by each way in.
+    std::fs::write(&file, start + "\n").unwrap();
+    let mut sender = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    sender.write_all((connection + "\nnonsense\n").as_bytes()).unwrap();
+    drop(sender);
+    sensor.hears("events.json: is there now");
+    std::thread::sleep(Duration::from_millis(500));
+
+    let live = sensor.stop("INT").ended(0);
+    let alerts: Vec<Value> = live
+        .records()
+        .into_iter()
+        .filter(|record| {
+            dataset(record) == "undertone.alert" && record["undertone"]["service"]["name"] == "Pastebin"
+        })
+        .collect();
+    let levels: Vec<String> =
+        alerts.iter().map(|alert| text(&alert["undertone"]["attribution"]["level"])).collect();
+    assert_eq!(levels.first().map(String::as_str), Some("pending"), "{live:#?}");
+    let last = alerts.last().unwrap();
+    assert_eq!(last["event"]["action"], "attribution-update", "{last:#}");
+    assert_eq!(last["event"]["id"], alerts[0]["event"]["id"]);
+    assert_eq!(last["process"]["executable"], "C:\\Windows\\System32\\regsvr32.exe", "{last:#}");
+    assert!(live.err.contains("not a record 1"), "{}", live.err);
+    assert!(!socket.exists(), "it is taken away");
 }
