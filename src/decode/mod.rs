@@ -23,6 +23,7 @@ mod wireless;
 use std::net::IpAddr;
 
 use crate::capture::LinkType;
+use crate::reader::Reader;
 pub use malformed::{Layer, Malformed, Refusal};
 pub use path::{Path, Tunnel, TunnelKind};
 
@@ -36,26 +37,34 @@ pub use path::{Path, Tunnel, TunnelKind};
 /// that end too early or contradict themselves; [`Refusal::TooDeep`] where a limit on nesting was reached.
 #[inline]
 pub fn packet(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Packet<'_>, Refusal> {
-    decode(&mut walk::Walk::new(bytes, wire_len), link)
+    let mut walk = walk::Walk::new(bytes, wire_len);
+    match link {
+        LinkType::ETHERNET => ethernet::frame(&mut walk),
+        other => link::other(&mut walk, other),
+    }
 }
 
 /// The identification of the innermost IPv4 header of a frame, by which what is sent again differs from what is mirrored twice; nought
-/// where there is none. It is asked for so seldom that a packet does not carry it: the frame is decoded again.
+/// where there is none.
+///
+/// It is asked for so seldom that no packet carries it: the frame is decoded again, and its header is the last one before the
+/// payload that has the packet's addresses.
 #[cold]
 pub fn identification(link: LinkType, bytes: &[u8], wire_len: u32) -> u16 {
-    let mut walk = walk::Walk::new(bytes, wire_len);
-    match decode(&mut walk, link) {
-        Ok(packet) if packet.src.is_ipv4() => walk.identification(),
-        _ => 0,
-    }
-}
-
-#[inline]
-fn decode<'a>(walk: &mut walk::Walk<'a>, link: LinkType) -> Result<Packet<'a>, Refusal> {
-    match link {
-        LinkType::ETHERNET => ethernet::frame(walk),
-        other => link::other(walk, other),
-    }
+    let Ok(packet) = packet(link, bytes, wire_len) else { return 0 };
+    let (IpAddr::V4(src), IpAddr::V4(dst)) = (packet.src, packet.dst) else { return 0 };
+    let payload = match packet.transport {
+        Transport::Tcp(segment) => segment.payload,
+        Transport::Udp(datagram) => datagram.payload,
+        Transport::Fragment(fragment) => fragment.payload,
+        Transport::Other(_) => return 0,
+    };
+    let headers = Reader::new(bytes).take_up_to(payload.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr()));
+    let [a, b, c, d] = src.octets();
+    let [e, f, g, h] = dst.octets();
+    // An identification, flags and an offset, a time to live, a protocol, a checksum, and both addresses.
+    let header = headers.windows(16).rev().find(|it| it.ends_with(&[a, b, c, d, e, f, g, h]));
+    header.and_then(|header| Reader::new(header).u16().ok()).unwrap_or(0)
 }
 
 /// Decodes the payload of an IP packet that was put together from fragments: `protocol` as the fragments named it, `path`

@@ -144,7 +144,6 @@ pub(super) fn ipv4<'a>(walk: &mut Walk<'a>) -> Result<Packet<'a>, Refusal> {
         total => walk.limit(total),
     }
     walk.skip(Layer::Ipv4, header_len)?;
-    walk.identify(header.identification());
     if header.is_fragmenting_payload() {
         return Ok(header.packet(Transport::Fragment(Fragment {
             id: u32::from(header.identification()),

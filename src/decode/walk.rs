@@ -17,8 +17,6 @@ pub(super) struct Walk<'a> {
     start: usize,
     /// How many wrappings lie behind.
     depth: usize,
-    /// The identification of the last IPv4 header.
-    identification: u16,
 }
 
 /// The most wrappings of one packet: tunnels, label stacks, frames within frames. Mirrored overlays of operators reach
@@ -30,18 +28,12 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn new(frame: &'a [u8], wire_len: u32) -> Self {
         let uncaptured = usize::try_from(wire_len).unwrap_or(usize::MAX).saturating_sub(frame.len());
-        Self { rest: frame, uncaptured, start: frame.as_ptr().addr(), depth: 0, identification: 0 }
+        Self { rest: frame, uncaptured, start: frame.as_ptr().addr(), depth: 0 }
     }
 
     /// At the first byte of what came through `depth` tunnels already.
     pub(super) fn within(depth: u8, bytes: &'a [u8]) -> Self {
-        Self {
-            rest: bytes,
-            uncaptured: 0,
-            start: bytes.as_ptr().addr(),
-            depth: usize::from(depth),
-            identification: 0,
-        }
+        Self { rest: bytes, uncaptured: 0, start: bytes.as_ptr().addr(), depth: usize::from(depth) }
     }
 
     /// Counts one wrapping, of `layer`.
@@ -57,17 +49,6 @@ impl<'a> Walk<'a> {
     /// Whether no further wrapping would be allowed.
     pub(super) const fn is_deepest(&self) -> bool {
         self.depth >= MAX_DEPTH
-    }
-
-    /// Notes the identification of an IPv4 header.
-    #[inline(always)]
-    pub(super) const fn identify(&mut self, identification: u16) {
-        self.identification = identification;
-    }
-
-    /// That of the last IPv4 header.
-    pub(super) const fn identification(&self) -> u16 {
-        self.identification
     }
 
     /// What was captured of the rest.
