@@ -337,7 +337,11 @@ impl Config {
                     },
                     filter: args.filter.filter,
                     threads: threads(args.threads.threads),
-                    lists: lists(args.lists, args.output.hostnames.is_some(), &mut problems),
+                    lists: lists(
+                        args.lists,
+                        args.output.hostnames.is_some() || args.output.flows.is_some(),
+                        &mut problems,
+                    ),
                     output: output(args.output, &followed, &mut problems),
                     talk: talk(&args.common),
                 })

@@ -88,16 +88,17 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let metrics = config.metrics.map(|address| board.serve(address)).transpose()?;
 
     let (give, batches) = bounded(BATCHES * config.threads.get());
+    let flows = config.output.flows.is_some();
     let mut threads = Vec::new();
     for (thread, handles) in handles.into_iter().enumerate() {
         let (order, orders) = unbounded();
-        let worker = Worker::new(lists.load_full(), config.output.hostnames.is_some(), None);
+        let worker = Worker::new(lists.load_full(), config.output.hostnames.is_some() || flows, None)
+            .with_conversations(flows);
         let tap = Tap { thread, worker, lists: lists.clone(), handles, orders, batches: give.clone() };
         interfaces.orders.push(order);
         threads.push(spawn(format!("tap-{thread}"), move || tap.run())?);
     }
     drop(give);
-    let flows = config.output.flows.is_some();
     let intake = Intake::start(arrival, &config.feeds, flows, &mut delivery, speak)?;
     if speak {
         let names = config.interfaces.join(", ");

@@ -99,6 +99,12 @@ const QUIET: u64 = 4096;
 /// much again for a machine that is busy.
 const GATHERED: i64 = 300_000_000;
 
+/// How often conversations are looked through for those that are over, in nanoseconds.
+const SWEEP: i64 = 10_000_000_000;
+
+/// A conversation in which nothing has passed for so many nanoseconds is told: five minutes, after which datagrams are another one.
+const SILENT: i64 = 300_000_000_000;
+
 /// How often counters are told, in nanoseconds; also often enough that those of 32 bits do not wrap unseen.
 const TELL: i64 = 500_000_000;
 
@@ -137,6 +143,8 @@ struct Running {
     evicted: u64,
     lost: Vec<Lost>,
     told_at: Timestamp,
+    /// When conversations were looked through for those that are over.
+    swept: Timestamp,
     /// When the thread is to end: what came before is still read.
     stop: Option<Timestamp>,
 }
@@ -160,6 +168,7 @@ impl Tap {
             evicted: 0,
             lost: Vec::new(),
             told_at: Timestamp::default(),
+            swept: Timestamp::default(),
             stop: None,
         };
         let mut silent = 0;
@@ -327,7 +336,12 @@ impl Running {
                 && (all || !reading.told.is_quiet() || reading.told.frames() >= QUIET)
             {
                 let told = std::mem::take(&mut reading.told);
-                let finished = self.worker.hand_over(&mut self.open, source as u32, told, None);
+                let passed = reading.passed;
+                let over = (passed.since(self.swept) >= SWEEP).then(|| {
+                    self.swept = passed;
+                    Timestamp::from_nanos(passed.as_nanos().saturating_sub(SILENT))
+                });
+                let finished = self.worker.hand_over(&mut self.open, source as u32, told, over);
                 self.hold(finished);
             }
         }
