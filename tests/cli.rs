@@ -71,7 +71,7 @@ fn what_cannot_be_understood_is_refused_before_anything_is_read() {
 
 #[test]
 fn a_finding_can_decide_the_status() {
-    for (level, status) in [("informational", 3), ("low", 3), ("medium", 0), ("critical", 0)] {
+    for (level, status) in [("informational", 3), ("medium", 3), ("high", 0), ("critical", 0)] {
         undertone(&["replay", FIRST_LOOK, "--fail-on", level]).ended(status);
     }
     // Findings that are not written decide too; what could not be read goes first.
@@ -98,7 +98,7 @@ fn findings_go_where_they_should_and_the_rest_to_people() {
         "dns_query 31",
         "tls_sni 21",
         "Telegram 6",
-        "5 low",
+        "5 medium",
         "(4 below the least level not written)",
     ]);
     assert_eq!(
@@ -132,7 +132,8 @@ fn levels_and_filters_choose() {
     };
     assert_eq!(alerts(&["--min-level", "informational"]), 9);
     assert_eq!(alerts(&["--min-level", "low"]), 5);
-    assert_eq!(alerts(&["--min-level", "medium"]), 0);
+    assert_eq!(alerts(&["--min-level", "medium"]), 5);
+    assert_eq!(alerts(&["--min-level", "high"]), 0);
     assert_eq!(alerts(&["--filter", "host 10.77.0.13"]), 1);
     assert_eq!(alerts(&["--filter", "host 10.77.0.11"]), 0);
     let ran = undertone(&["replay", FIRST_LOOK, "--filter", "udp port 53"]).ended(0);
@@ -353,12 +354,13 @@ fn a_terminal_shows_lines_for_people() {
     assert!(!shown.contains('\x1b') && !shown.contains('{'), "{shown}");
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines.len(), 5 + 1 + 1 + 5, "findings, a blank line, the table with its head: {shown}");
-    assert!(lines[0].contains("low       10.77.0.12       Pastebin"), "{shown}");
-    assert!(lines[0].ends_with("DNS, TLS → 10.77.0.104:443"), "{shown}");
-    assert!(lines[6].starts_with("level  client") && lines[9].contains("Telegram"), "{shown}");
+    assert!(lines[0].contains("medium    10.77.0.12       Pastebin"), "{shown}");
+    assert!(lines[0].ends_with("DNS, TLS → 10.77.0.104:443  (tool-like)"), "{shown}");
+    assert!(lines[6].starts_with("level ") && lines[6].contains("client"), "{shown}");
+    assert!(lines[9].contains("Telegram"), "{shown}");
 
     let (_, coloured) = terminal(&format!("{capture} 2>/dev/null"));
-    assert!(coloured.contains("\x1b[32mlow"), "{coloured}");
+    assert!(coloured.contains("\x1b[33mmedium"), "{coloured}");
     let (_, plain) = terminal(&format!("NO_COLOR=1 {capture} 2>/dev/null"));
     assert_eq!(plain, shown);
     let (_, json) = terminal(&format!("{capture} --json 2>/dev/null"));

@@ -55,7 +55,7 @@ fn a_users_rule_is_told_beside_the_built_in_ones() {
             (&"Own name".into(), &"A. Nalyst".into(), &rules.as_str().into())
         );
         assert_eq!(alert["undertone"]["level"], "critical");
-        assert_eq!(alert["undertone"]["rules"].as_array().unwrap().len(), 2, "{alert}");
+        assert_eq!(alert["undertone"]["rules"].as_array().unwrap().len(), 3, "{alert}");
     }
     let only = undertone(&["replay", "--json", "--no-builtin-rules", "--rules", &path, FIRST_LOOK])
         .ended(0)

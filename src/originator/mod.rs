@@ -25,4 +25,4 @@ pub use class::{Class, Originator, Script, Tag};
 pub use command_line::Signs;
 pub use join::{FeedMemory, FeedReport, Join, OffsetFound, Question, ZoneFound};
 pub use programs::{Place, Program, Programs};
-pub use wire::WireClass;
+pub use wire::{WireClass, WireClients};

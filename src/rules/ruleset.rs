@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Facts, Finding, Level, LevelRules, Rule, SigmaRules};
 use crate::lists::Contact;
-use crate::originator::{Attribution, Originator, Programs, WireClass};
+use crate::originator::{Attribution, Originator, Programs, WireClients};
 
 /// Every rule that is loaded.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Rules {
     /// a rule of the user's asks for.
     pub fn judge(&self, contact: Contact, attribution: Attribution) -> Option<Finding> {
         let originator = Originator::of(&attribution, self.programs).map(Box::new);
-        let wire = WireClass::default();
+        let wire = WireClients::builtin().class(&contact.observation.detail);
         let facts =
             Facts { contact: &contact, attribution: &attribution, originator: originator.as_deref(), wire };
         let levels = self.levels.as_ref().filter(|_| !contact.entry.is_only_wanted());

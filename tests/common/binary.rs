@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A few seconds of an office: five findings of level low, four of level informational.
+/// A few seconds of an office: five findings of level medium (curl, by its hello), four of level informational.
 pub const FIRST_LOOK: &str = "pcaps/first-look/input.pcap";
 
 /// The program with these arguments, in the project's folder, and in an environment that does not change what it writes.
