@@ -31,7 +31,7 @@ pub enum Config {
     /// Read capture files.
     Replay(Replay),
     /// Capture on interfaces.
-    Live(Live),
+    Live(Box<Live>),
     /// Measure.
     Bench(Bench),
     /// Validate what a sensor would start with.
@@ -312,7 +312,7 @@ impl Config {
                 problems.dedup();
                 let arrivals = arrivals(&args.feeds.feed, args.feed_tls, &mut problems);
                 let followed: Vec<PathBuf> = std::mem::take(&mut args.feeds.feed);
-                Self::Live(Live {
+                Self::Live(Box::new(Live {
                     arrivals,
                     feeds: feeds(args.feeds, &mut problems),
                     interfaces: args.interface,
@@ -344,7 +344,7 @@ impl Config {
                     ),
                     output: output(args.output, &followed, &mut problems),
                     talk: talk(&args.common),
-                })
+                }))
             }
             Some(Command::Bench(args)) => Self::Bench(Bench {
                 mix: Mix { shape: args.mix, seed: args.seed, connections: args.connections, hits: args.hits },
@@ -743,7 +743,12 @@ mod tests {
         assert_eq!(live.interfaces, ["eth0", "eth1"]);
         assert_eq!((live.buffer, live.snaplen, live.threads.get()), (2047 << 20, 65_535, 3));
         assert!(i32::try_from(live.buffer).is_ok());
-        assert_eq!((live.talk.verbosity, live.output.findings), (Verbosity::Full, Destination::Stdout));
+        assert_eq!((live.talk.verbosity, &live.output.findings), (Verbosity::Full, &Destination::Stdout));
+        let line = "live -i a --feed b --feed unix:/c --feed tls:[::]:1 --feed-tls-cert d --feed-tls-key e --feed-tls-ca f";
+        let Config::Live(live) = of(line).unwrap() else { panic!() };
+        let sources: Vec<String> = live.arrivals.sources.iter().map(ToString::to_string).collect();
+        assert_eq!(sources, ["b", "unix:/c", "tls:[::]:1"]);
+        assert_eq!(live.arrivals.tls.unwrap().ca, Path::new("f"));
 
         let Config::Bench(bench) = of("bench a b --rounds 2 --json").unwrap() else { panic!() };
         assert_eq!((bench.paths.len(), bench.rounds.get(), bench.json), (2, 2, true));
@@ -781,6 +786,24 @@ mod tests {
         std::fs::write(at("a.pcap"), "").unwrap();
         for (line, says) in [
             ("replay - a -".to_owned(), "error: CAPTURE -: is given more than once"),
+            (
+                "live -i eth0 --feed tcp:0.0.0.0:5170".to_owned(),
+                "error: --feed tcp:0.0.0.0:5170: 0.0.0.0:5170 is not on loopback",
+            ),
+            (
+                "live -i eth0 --feed tls:[::]:6514".to_owned(),
+                "error: --feed tls:[::]:6514: needs --feed-tls-cert, --feed-tls-key and --feed-tls-ca",
+            ),
+            (
+                "live -i eth0 --feed-tls-cert a --feed-tls-key b --feed-tls-ca c".to_owned(),
+                "error: --feed-tls-cert a: is of no use without --feed tls:ADDRESS:PORT",
+            ),
+            ("live -i eth0 --feed a --feed a".to_owned(), "error: --feed a: is given more than once"),
+            ("live -i eth0 --feed udp:1".to_owned(), "error: --feed udp:1: 'udp:' is no way in"),
+            (
+                "replay a --feed unix:/b".to_owned(),
+                "error: --feed unix:/b: is listened on by live; replay reads files, and -",
+            ),
             ("live -i eth0 -i eth1 -i eth0".to_owned(), "error: --interface eth0: is given more than once"),
             ("check \u{202e}..b".to_owned(), "error: HOSTNAME '\\u{202e}..b': has"),
             ("check a..b".to_owned(), "error: HOSTNAME 'a..b': has an empty label"),

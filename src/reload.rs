@@ -22,7 +22,7 @@ pub struct Reloaded {
 /// the rest is better than nothing; here there is something better than the rest.
 pub fn read() -> Result<Reloaded, Vec<String>> {
     let config = match Config::from_command_line(std::env::args_os()) {
-        Ok(Config::Live(config)) => config,
+        Ok(Config::Live(config)) => *config,
         Ok(_) => return Err(vec!["the configuration is of another use".to_owned()]),
         Err(error) => return Err(error.to_string().lines().map(str::to_owned).collect()),
     };

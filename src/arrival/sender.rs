@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn who_stalls_within_a_record_is_left() {
         let line = format!("{LINE}\n");
-        let half = &LINE[..99];
+        let half = LINE.split_at(99).0;
         check(&[&line], 100_000, (None, 1));
         check(&[&line, half], 59, (None, 1));
         check(&[&line, half], 61, (Some(Ending::Stalled), 1));

@@ -364,7 +364,7 @@ mod tests {
         let path = folder.path().join("out");
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).ok();
         let rotation = Rotation { size: Some(10), age: None, keep: 2 };
-        let mut outlet = Outlet::open(&Destination::File(path.clone()), rotation, true).unwrap();
+        let mut outlet = Outlet::open(&Destination::File(path), rotation, true).unwrap();
         for line in ["first\n", "two\n", "third\n", "a longer one\n", "fifth\n"] {
             outlet.deliver(line.as_bytes()).unwrap();
         }

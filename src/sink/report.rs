@@ -140,7 +140,8 @@ impl Closing {
     /// `2 hosts   120 processes   17 of 18 connections of these hosts got a process (94 %)`
     fn told_by_feeds(&self) -> Vec<String> {
         let (named, known) = self.connections;
-        let percent = if known > 0 { format!(" ({} %)", named * 100 / known) } else { String::new() };
+        let percent =
+            (named * 100).checked_div(known).map(|share| format!(" ({share} %)")).unwrap_or_default();
         vec![
             plural(self.hosts, "host"),
             plural_of(self.processes, "process", "processes"),

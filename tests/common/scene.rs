@@ -299,5 +299,5 @@ fn dotted(ip: [u8; 4]) -> String {
 fn iso(at: f64) -> String {
     let at = undertone::capture::Timestamp::from_nanos((at * 1000.0).round() as i64 * 1_000_000);
     let text = at.to_string();
-    format!("{}Z", &text[..23])
+    format!("{}Z", text.split_at(23).0)
 }

@@ -1,6 +1,6 @@
 //! Addresses of hosts that were told already: Elastic's agents repeat them in every event.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
@@ -20,13 +20,12 @@ impl Known {
     /// Whether a record says more than was said.
     pub(super) fn is_news(&mut self, record: &Record<'_>) -> bool {
         let Said::Addresses(addresses) = &record.what else { return true };
-        let mut hasher = FxBuildHasher.build_hasher();
-        (&record.host, addresses).hash(&mut hasher);
+        let said = FxBuildHasher.hash_one((&record.host, addresses));
         let now = record.time.at.as_nanos();
         if self.0.len() >= MAX_HOSTS {
             self.0.clear();
         }
-        let before = self.0.entry(hasher.finish()).or_insert(i64::MIN);
+        let before = self.0.entry(said).or_insert(i64::MIN);
         let is_news = *before == i64::MIN || before.abs_diff(now) >= AGAIN_AFTER_NANOS;
         if is_news {
             *before = now;
