@@ -23,11 +23,13 @@ What a mirror port shows that sees only the way to the clients: of the captures 
 out by pcaps/lab/handbuilt.py). The packets are real; that half of them are missing is not.
 
 A sensor reports the questions by the responses (pastebin.com, api.telegram.org, discord.com, paste.ee, gist.github.com, short.pastebin.com), and the
-connections by the certificates and by the answers before them: pastebin.com and api.telegram.org by their certificates, discord.com and others by DNS.
+connections by the certificates and by the answers before them: pastebin.com, api.telegram.org and one of 43 names (api.dropboxapi.com) by certificates,
+pastebin.com, discord.com, gist.github.com and short.pastebin.com by DNS. One connection is named by its certificate that had another name in its hello
+(10.77.0.13: www.python.org), which is not seen here.
 
 | name | client | seen as | note |
 |---|---|---|---|
 | pastebin.com, api.telegram.org, www.example.com, discord.com, paste.ee, shared.office.example, gist.github.com, short.pastebin.com | 10.77.0.11 to 14 | dns_response | each once: the question of a response |
-| pastebin.com, api.telegram.org, www.example.com, www.python.org | 10.77.0.11, fd77::11, 10.77.0.13 | tls_certificate, dns_answer | the server's side of the connections |
+| pastebin.com, api.telegram.org, www.example.com | 10.77.0.11, fd77::11, 10.77.0.13 | tls_certificate | the server's side of the connections |
 WORDS
 }

@@ -129,5 +129,5 @@ if __name__ == "__main__":
         whole = [1242 if len(frame) == 400 else len(frame) for frame in frames]
         write(path, [(1763700000 + number, 0, whole[number], frame) for number, frame in enumerate(frames)])
     else:
-        packets = [record for source in ("nameless", "certificate") for record in records(PCAPS / source / "input.pcap")]
+        packets = [record for source in ("certificate", "nameless") for record in records(PCAPS / source / "input.pcap")]
         write(path, [record for record in packets if to_clients(record[3])])
