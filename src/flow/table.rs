@@ -58,8 +58,8 @@ impl<T> Table<T> {
         }
         *self.tags.entry(flow.tag()).or_default() += 1;
         self.ages.push_back(flow);
-        // Directions come and go; the order keeps those that have gone until there are more of them than others.
-        if self.ages.len() > 2 * self.open.len() + 1024 {
+        // Directions come and go; the order keeps those that have gone until there are half as many of them as others.
+        if self.ages.len() > self.open.len() / 2 * 3 + 1024 {
             self.ages.retain(|flow| self.open.contains_key(flow));
         }
     }

@@ -26,8 +26,8 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// A busy client network asks for some hundred names again and again.
-    const ASKED: usize = 1024;
+    /// A busy client network asks for some hundred names again and again, and for some thousand now and then; 32 KiB.
+    const ASKED: usize = 4096;
 
     /// The name, and the entry of the lists that it meets.
     fn asked(&mut self, name: &str, lists: &Lists) -> Arc<Asked> {
@@ -108,8 +108,12 @@ impl Names {
         let Buffers { owner, target, .. } = &mut self.records;
         let answered = message.answered(buffer.as_str(), owner, target);
         let service = matches!(qtype, QType::SVCB | QType::HTTPS);
-        if answered.addresses.is_empty() && answered.ech.is_empty() && !service {
-            return;
+        if answered.addresses.is_empty() && answered.ech.is_empty() {
+            // That there is nothing to hide a name with matters where the name does. Browsers ask this of every name.
+            let matters = || self.every_hostname || self.lists.lookup(buffer.as_str()).is_some();
+            if !service || !matters() {
+                return;
+            }
         }
         let asked = self.records.asked(buffer.as_str(), &self.lists);
         tell(What::Answer(Box::new(Resolved { client, asked, answered, service })));

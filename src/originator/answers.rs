@@ -84,8 +84,8 @@ impl Answer {
 
 impl Answers {
     /// The most pairs of client and server; beyond it the one that was not answered for the longest time is given up. A thousand
-    /// clients that each know a hundred addresses; about 32 MiB.
-    pub const MOST_PAIRS: usize = 131_072;
+    /// clients that each know sixty addresses; about 24 MiB.
+    pub const MOST_PAIRS: usize = 65_536;
     /// The most names of one pair; beyond it the oldest that meets no list is given up, or else the oldest. The address of a
     /// content network has dozens of names, and who has asked for 32 of them has told nothing by connecting.
     pub const MOST_NAMES: usize = 32;
@@ -135,7 +135,8 @@ impl Answers {
                 self.given_up += 1;
             }
         }
-        if self.ages.len() > 2 * self.pairs.len() + 1024 {
+        // Not twice as many: the queue's memory doubles when it is full.
+        if self.ages.len() > self.pairs.len() / 2 * 3 + 1024 {
             self.ages.retain(|(key, last)| self.pairs.get(key).is_some_and(|pair| pair.last == *last));
         }
     }
