@@ -339,3 +339,184 @@ fn atomic_tests_are_found_by_each_feed() {
     }
     assert_eq!(found, 12, "four tests by three feeds");
 }
+
+/// A day of an office: 40 workstations with browsers, sync clients, chats, Office, git, pip, npm, Windows' own, by records as their feeds
+/// write them, 5,200 contacts from eight to six; and five attacks among them.
+#[test]
+fn an_office_day_has_exactly_its_five_attacks() {
+    const ORDINARY: [(&str, &str, &str, &[&str]); 13] = [
+        (
+            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+            "chrome.exe",
+            r"C:\Windows\explorer.exe",
+            &[
+                "www.dropbox.com",
+                "docs.google.com",
+                "github.com",
+                "x.com",
+                "pastebin.com",
+                "discord.com",
+                "www.notion.so",
+                "api.openai.com",
+            ],
+        ),
+        (
+            r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+            "msedge.exe",
+            r"C:\Windows\explorer.exe",
+            &[
+                "contoso.sharepoint.com",
+                "onedrive.live.com",
+                "www.youtube.com",
+                "trello.com",
+                "graph.microsoft.com",
+            ],
+        ),
+        (
+            r"C:\Program Files\Mozilla Firefox\firefox.exe",
+            "firefox.exe",
+            r"C:\Windows\explorer.exe",
+            &["raw.githubusercontent.com", "web.telegram.org", "drive.google.com", "old.reddit.com"],
+        ),
+        (
+            r"C:\Users\a\AppData\Local\Microsoft\OneDrive\OneDrive.exe",
+            "OneDrive.exe /background",
+            r"C:\Windows\explorer.exe",
+            &["onedrive.live.com", "api.onedrive.com", "graph.microsoft.com"],
+        ),
+        (
+            r"C:\Program Files (x86)\Dropbox\Client\Dropbox.exe",
+            "Dropbox.exe /systemstartup",
+            r"C:\Windows\explorer.exe",
+            &["api.dropboxapi.com", "notify.dropboxapi.com", "content.dropboxapi.com"],
+        ),
+        (
+            r"C:\Users\a\AppData\Local\slack\app-4.41.105\slack.exe",
+            "slack.exe",
+            r"C:\Windows\explorer.exe",
+            &["wss-primary.slack.com", "contoso.slack.com"],
+        ),
+        (
+            r"C:\Program Files\WindowsApps\MSTeams_24.1_x64__8wekyb3d8bbwe\ms-teams.exe",
+            "ms-teams.exe",
+            r"C:\Windows\explorer.exe",
+            &["graph.microsoft.com", "contoso.sharepoint.com"],
+        ),
+        (
+            r"C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE",
+            "OUTLOOK.EXE",
+            r"C:\Windows\explorer.exe",
+            &["graph.microsoft.com", "contoso-my.sharepoint.com", "i.imgur.com"],
+        ),
+        (
+            r"C:\Program Files\Git\mingw64\libexec\git-core\git-remote-https.exe",
+            "git-remote-https origin https://github.com/a/b",
+            r"C:\Program Files\Git\mingw64\bin\git.exe",
+            &["github.com"],
+        ),
+        (
+            r"C:\Python311\python.exe",
+            "python.exe -m pip install -r requirements.txt",
+            r"C:\Windows\System32\cmd.exe",
+            &["files.pythonhosted.org"],
+        ),
+        (
+            r"C:\Program Files\nodejs\node.exe",
+            r#""C:\Program Files\nodejs\node.exe" "C:\Program Files\nodejs\node_modules\npm\bin\npm-cli.js" ci"#,
+            r"C:\Windows\System32\cmd.exe",
+            &["registry.npmjs.org"],
+        ),
+        (
+            r"C:\Windows\System32\svchost.exe",
+            "svchost.exe -k netsvcs -p -s wuauserv",
+            r"C:\Windows\System32\services.exe",
+            &["tsfe.blob.core.windows.net"],
+        ),
+        (
+            r"C:\Users\a\AppData\Local\Programs\Microsoft VS Code\Code.exe",
+            "Code.exe",
+            r"C:\Windows\explorer.exe",
+            &["api.github.com", "raw.githubusercontent.com"],
+        ),
+    ];
+    const ATTACKS: [(&str, &str, &str, &str); 5] = [
+        (
+            SHELL,
+            "powershell.exe -w hidden -enc SQBFAFgA",
+            r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE",
+            "graph.microsoft.com",
+        ),
+        (r"C:\Users\a\AppData\Local\Temp\chrome.exe", "chrome.exe", r"C:\Windows\explorer.exe", "t.me"),
+        (
+            r"C:\Windows\System32\rundll32.exe",
+            r"rundll32.exe C:\ProgramData\a.dll,Start",
+            r"C:\Windows\explorer.exe",
+            "api.telegram.org",
+        ),
+        (
+            r"C:\ProgramData\xapt.exe",
+            r"C:\ProgramData\xapt.exe",
+            r"C:\Windows\System32\services.exe",
+            "sheets.googleapis.com",
+        ),
+        (
+            r"C:\Windows\System32\svchost.exe",
+            r"C:\Windows\System32\svchost.exe -k netsvcs -p -s BITS",
+            r"C:\Windows\System32\services.exe",
+            "cdn.discordapp.com",
+        ),
+    ];
+    let on =
+        |number: usize| Endpoint { name: format!("ws{number}.corp.example"), ip: [10, 0, 1, number as u8] };
+    let program = |pid, started: f64, image: &str, line: &str, parent: &str| Program {
+        pid,
+        started,
+        image: image.to_owned(),
+        line: line.to_owned(),
+        parent: parent.to_owned(),
+    };
+    let mut scene = Scene::default();
+    let morning = NOON as f64 - 4.0 * 3600.0;
+    for host in 1..=40 {
+        for (kind, (image, line, parent, names)) in ORDINARY.iter().enumerate() {
+            let program = program(1000 + 4 * kind as u32, morning + host as f64, image, line, parent);
+            scene.starts(&on(host), &program);
+            for turn in 0..5 {
+                let at = morning + 60.0 + turn as f64 * 7000.0 + host as f64 * 40.0 + kind as f64 * 3.0;
+                let server = [198, 51, 100, kind as u8 + 1];
+                scene.reaches(at, &on(host), &program, names[turn % names.len()], server, None);
+            }
+        }
+    }
+    for (number, (image, line, parent, name)) in ATTACKS.iter().enumerate() {
+        let at = NOON as f64 + number as f64 * 1000.5;
+        let program = program(7000 + 4 * number as u32, at - 2.0, image, line, parent);
+        scene.starts(&on(5 + number), &program);
+        scene.reaches(at, &on(5 + number), &program, name, [198, 51, 100, 200 + number as u8], None);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let records = replay(folder.path(), &scene.pcap(), &scene.sysmon_xml());
+    let summaries = records.iter().filter(|record| dataset(record) == "undertone.summary");
+    let contacts: u64 =
+        summaries.map(|summary| summary["undertone"]["summary"]["count"].as_u64().unwrap()).sum();
+    assert!(contacts >= 5_000, "{contacts} contacts");
+    let grave: Vec<(String, u64)> = records
+        .iter()
+        .filter(|record| dataset(record) == "undertone.alert" && level(record) >= Level::Medium)
+        .map(|record| {
+            (
+                record["undertone"]["hostname"]["name"].as_str().unwrap().to_owned(),
+                record["process"]["pid"].as_u64().unwrap_or(0),
+            )
+        })
+        .collect();
+    let mut expected: Vec<(String, u64)> = ATTACKS
+        .iter()
+        .enumerate()
+        .map(|(number, attack)| (attack.3.to_owned(), 7000 + 4 * number as u64))
+        .collect();
+    let mut grave = grave;
+    grave.sort();
+    expected.sort();
+    assert_eq!(grave, expected);
+}
