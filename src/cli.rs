@@ -199,6 +199,19 @@ pub struct SensorArgs {
     #[arg(long, help_heading = "Running", value_name = "ADDR", value_parser = metrics_address)]
     pub metrics: Option<SocketAddr>,
 
+    /// Become this user once everything is open; it takes root
+    #[arg(long, help_heading = "Running", value_name = "NAME",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub user: Option<String>,
+
+    /// Keep all rights that it was started with
+    ///
+    /// Otherwise a sensor keeps CAP_NET_RAW alone once everything is open, and the folders of what it reads and writes again
+    /// (Landlock), and executes nothing (seccomp). A list in another folder is then refused until the next start.
+    #[arg(long, help_heading = "Running", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
+    pub no_sandbox: bool,
+
     /// Put an output file aside when it would become longer than this, in MiB
     ///
     /// The file FILE becomes FILE.1, that FILE.2, and so on. SIGHUP opens files again by their names, for whoever puts them

@@ -107,6 +107,12 @@ pub struct Live {
     pub metrics: Option<SocketAddr>,
     /// Whether files are read again when they change.
     pub watch: bool,
+    /// The file that it was configured with.
+    pub file: Option<PathBuf>,
+    /// The user to become once everything is open.
+    pub user: Option<String>,
+    /// Whether rights are given up that are not needed.
+    pub sandbox: bool,
     /// When an output file is put aside.
     pub rotation: Rotation,
     /// Where records wait that an output does not take in time.
@@ -312,6 +318,9 @@ impl Config {
                 problems.dedup();
                 let arrivals = arrivals(&args.feeds.feed, args.feed_tls, &mut problems);
                 let followed: Vec<PathBuf> = std::mem::take(&mut args.feeds.feed);
+                if args.sensor.no_sandbox && args.sensor.user.is_some() {
+                    problems.push(Problem::new("--user", "is a part of what --no-sandbox switches off"));
+                }
                 Self::Live(Box::new(Live {
                     arrivals,
                     feeds: feeds(args.feeds, &mut problems),
@@ -322,6 +331,9 @@ impl Config {
                     stats: (args.sensor.stats > 0).then(|| Duration::from_secs(args.sensor.stats.into())),
                     metrics: args.sensor.metrics,
                     watch: args.sensor.watch,
+                    file: args.common.config.clone(),
+                    user: args.sensor.user,
+                    sandbox: !args.sensor.no_sandbox,
                     rotation: Rotation {
                         size: args.sensor.rotate_size.map(|mebibytes| u64::from(mebibytes) << 20),
                         age: args.sensor.rotate_age,

@@ -119,8 +119,10 @@ pub mod intake;
 
 pub mod gauges;
 pub mod metrics;
+pub mod notify;
 pub mod outputs;
 pub mod reload;
+pub mod sandbox;
 pub mod tap;
 
 pub mod mix;

@@ -3,6 +3,7 @@
 //! Threads ([`tap`](crate::tap)) read the interfaces; this one gives what they tell to the Correlator, in the order of time, and minds all
 //! else: interfaces that go away and come back, signals, counters.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use crate::capture::{Filter, Live, LiveError, LiveOptions};
-use crate::config::{self, Verbosity};
+use crate::config::{self, Destination, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::gauges::{Gauges, Loss};
@@ -19,9 +20,11 @@ use crate::intake::{self, Intake};
 use crate::judging::Judging;
 use crate::lists::Lists;
 use crate::metrics::Board;
+use crate::notify::Notify;
 use crate::outputs::Outputs;
 use crate::reload::{self, Reloaded, Watched};
 use crate::runtime::{Signals, now, spawn};
+use crate::sandbox;
 use crate::sink::{Printable, Progress, Source, Stats, span};
 use crate::tap::{BATCHES, Batch, Order, Tap};
 use crate::worker::Worker;
@@ -85,7 +88,22 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     delivery.split(config.threads.get());
     let signals = Signals::install()?;
     let board = Board::default();
-    let metrics = config.metrics.map(|address| board.serve(address)).transpose()?;
+    let (listener, metrics) = config.metrics.map(Board::listen).transpose()?.unzip();
+    let notify = Notify::from_environment()?;
+
+    // Everything is open, and no thread has been started: what is given up now is given up by all of them.
+    if config.sandbox {
+        let given_up = sandbox::enter(&kept(config))?;
+        if speak {
+            eprintln!("undertone: runs {given_up}");
+        }
+    } else if speak {
+        eprintln!("undertone: runs with all rights that it was started with (--no-sandbox)");
+    }
+    outputs.start()?;
+    if let Some(listener) = listener {
+        board.serve(listener)?;
+    }
 
     let (give, batches) = bounded(BATCHES * config.threads.get());
     let flows = config.output.flows.is_some();
@@ -106,6 +124,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
             metrics.map(|address| format!("; counters at http://{address}/metrics")).unwrap_or_default();
         eprintln!("undertone: capturing on {names}{scraped}; Ctrl-C ends it");
     }
+    notify.ready();
 
     let mut desk = Desk {
         config,
@@ -116,6 +135,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
         lists,
         watched: Watched::of(config),
         board,
+        notify,
         began,
         stats: config.stats,
         written: began,
@@ -153,6 +173,26 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(delivery::close(ended, config.output.fail_on, fallen == 0 && heard, config.talk))
 }
 
+/// What a sensor reads and writes again while it runs.
+fn kept(config: &config::Live) -> sandbox::Kept {
+    let config::Lists { files, rules, allow, .. } = &config.lists;
+    let read = files.iter().chain(rules).chain(allow).map(|file| PathBuf::from(&file.name));
+    let output = &config.output;
+    let written = [Some(&output.findings), output.hostnames.as_ref(), output.flows.as_ref()];
+    sandbox::Kept {
+        user: config.user.clone(),
+        read: read.chain(config.file.clone()).collect(),
+        written: written
+            .into_iter()
+            .flatten()
+            .filter_map(|destination| match destination {
+                Destination::File(path) => Some(path.clone()),
+                _ => None,
+            })
+            .collect(),
+    }
+}
+
 /// Tells people what the outputs have to say.
 fn tell(outputs: &Outputs) {
     for note in outputs.notes() {
@@ -171,6 +211,7 @@ struct Desk<'c> {
     /// The files of the lists, as they were read.
     watched: Watched,
     board: Board,
+    notify: Notify,
     began: Instant,
     /// How often counters are written among the findings, and when that was done last.
     stats: Option<Duration>,
@@ -225,6 +266,7 @@ impl Desk<'_> {
             }
             if self.stopped.is_none() && (signals.stop.load(Ordering::Relaxed) || !delivered) {
                 self.stopped = Some(Instant::now());
+                self.notify.stopping();
                 self.interfaces.tell(|| Order::Stop(now()));
                 self.intake.stop();
             }
@@ -236,6 +278,7 @@ impl Desk<'_> {
 
     /// What is done every second.
     fn mind(&mut self) {
+        self.notify.alive();
         self.board.write(self.count().prometheus());
         if self.stats.is_some_and(|period| self.written.elapsed() >= period) {
             self.written = Instant::now();

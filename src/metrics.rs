@@ -36,14 +36,22 @@ impl Board {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Page { text, written: Some(Instant::now()) };
     }
 
-    /// Answers on this address until the process ends. Gives the address, with the port that the system chose if it was to.
+    /// Listens on an address. Gives it too, with the port that the system chose if it was to.
     ///
     /// # Errors
     /// When the address cannot be listened on; the error names it.
-    pub fn serve(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+    pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("--metrics {address}: {error}"));
         let listener = TcpListener::bind(address).map_err(named)?;
         let address = listener.local_addr().map_err(named)?;
+        Ok((listener, address))
+    }
+
+    /// Answers until the process ends.
+    ///
+    /// # Errors
+    /// When the system has no room for one more thread.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
         let board = self.clone();
         spawn("metrics".to_owned(), move || {
             for client in listener.incoming() {
@@ -55,7 +63,7 @@ impl Board {
                 }
             }
         })?;
-        Ok(address)
+        Ok(())
     }
 
     fn answer(&self, mut client: TcpStream) -> io::Result<()> {
@@ -112,7 +120,8 @@ mod tests {
     #[test]
     fn it_answers_whoever_asks() {
         let board = Board::default();
-        let address = board.serve("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (listener, address) = Board::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        board.serve(listener).unwrap();
         assert!(ask(address, "GET /healthz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503 "));
         board.write("undertone_packets_total 7\n".to_owned());
         let metrics = ask(address, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -131,6 +140,6 @@ mod tests {
         }
         // Silence, and a head without end, are not waited for.
         assert_eq!(ask(address, ""), "");
-        assert!(board.serve(address).unwrap_err().to_string().contains("--metrics 127.0.0.1:"));
+        assert!(Board::listen(address).unwrap_err().to_string().contains("--metrics 127.0.0.1:"));
     }
 }

@@ -16,15 +16,17 @@ pub struct Outputs {
     spilling: Spilling,
     rotation: Rotation,
     backlogs: Vec<Backlog>,
+    /// Those that nobody writes yet.
+    waiting: Vec<(Backlog, Outlet)>,
 }
 
 impl Outputs {
     /// None yet.
     pub const fn new(spilling: Spilling, rotation: Rotation) -> Self {
-        Self { spilling, rotation, backlogs: Vec::new() }
+        Self { spilling, rotation, backlogs: Vec::new(), waiting: Vec::new() }
     }
 
-    /// Opens one. A terminal is one like any other: it may be held.
+    /// Opens one; it is written once they are [started](Self::start). A terminal is one like any other: it may be held.
     ///
     /// # Errors
     /// When it, or the file for what it does not take, cannot be opened; the error names it.
@@ -33,8 +35,7 @@ impl Outputs {
         let name = destination.to_string();
         let backlog = Backlog::new(name.clone(), self.spill(destination, self.backlogs.len())?);
         let feeder = backlog.feeder();
-        let working = backlog.clone();
-        spawn(format!("output-{}", self.backlogs.len()), move || working.work(outlet))?;
+        self.waiting.push((backlog.clone(), outlet));
         self.backlogs.push(backlog);
         Ok(Target {
             name,
@@ -42,6 +43,17 @@ impl Outputs {
             syslog: destination.is_syslog(),
             writer: Box::new(feeder),
         })
+    }
+
+    /// Starts the threads that write.
+    ///
+    /// # Errors
+    /// When the system has no room for them.
+    pub fn start(&mut self) -> io::Result<()> {
+        for (number, (backlog, outlet)) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
+            spawn(format!("output-{number}"), move || backlog.work(outlet))?;
+        }
+        Ok(())
     }
 
     fn spill(&self, destination: &Destination, number: usize) -> io::Result<Option<Spill>> {
