@@ -93,7 +93,9 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
 
     // Everything is open, and no thread has been started: what is given up now is given up by all of them.
     if config.sandbox {
-        let given_up = sandbox::enter(&kept(config))?;
+        let mut kept = kept(config);
+        kept.read.extend(arrival.iter().flat_map(|arrival| arrival.folders().iter().cloned()));
+        let given_up = sandbox::enter(&kept)?;
         if speak {
             eprintln!("undertone: runs {given_up}");
         }
