@@ -71,6 +71,8 @@ fn give_up_capabilities() -> Result<&'static str, String> {
     let kept: CapsHashSet = permitted.intersection(&needed).copied().collect();
     // What is bounded needs a right of its own, and matters only to programs that are executed, of which there are none.
     if permitted.contains(&Capability::CAP_SETPCAP) {
+        // With the user went what is in effect, though not what may be.
+        caps::set(None, CapSet::Effective, &permitted).map_err(failed)?;
         for capability in caps::all().difference(&needed) {
             // Some that this library knows the kernel may not know.
             if caps::has_cap(None, CapSet::Bounding, *capability).unwrap_or(false) {

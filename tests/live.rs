@@ -108,19 +108,21 @@ fn every_case_alerts_as_its_replay() -> usize {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let path = case.to_str().unwrap();
                     let replayed = undertone(&["replay", path, "--min-level", "informational"]).ended(0);
-                    let options = ["--json", "--min-level", "informational", "--threads", "2"];
+                    // What the kernel sees of a tunnel is its ends: each direction of what is in it may have a thread of its own.
+                    let threads = if path.contains("/tunnel-") { "1" } else { "2" };
+                    let options = ["--json", "--min-level", "informational", "--threads", threads];
                     let sensor = Sensor::on(&[&sensing], &options);
                     play_into(&playing, path);
                     let live = sensor.stop("INT").ended(0);
                     let alerts = |ran: &Ran| {
                         let all = settled(ran).into_iter();
-                        let alerts = all.filter(|record| dataset(record) == "undertone.alert");
-                        alerts.map(|record| record.to_string()).collect::<BTreeSet<String>>()
+                        all.filter(|record| dataset(record) == "undertone.alert").collect::<Vec<_>>()
                     };
                     let (live, replayed) = (alerts(&live), alerts(&replayed));
-                    for alert in live.symmetric_difference(&replayed) {
-                        let only = if live.contains(alert) { "live" } else { "replayed" };
-                        wrong.lock().unwrap().push(format!("{path}: only {only}: {alert}"));
+                    for (only, all, others) in [("live", &live, &replayed), ("replayed", &replayed, &live)] {
+                        for alert in all.iter().filter(|alert| !others.contains(alert)) {
+                            wrong.lock().unwrap().push(format!("{path}: only {only}: {alert}"));
+                        }
                     }
                 }
             });
