@@ -119,7 +119,7 @@ fn a_reader_that_does_not_read() {
     ask(0..ASKED, Duration::from_micros(100));
     std::thread::sleep(Duration::from_millis(500));
     let began = Instant::now();
-    let ran = sensor.stop("TERM").ended(1);
+    let ran = sensor.stop_unread("TERM").ended(1);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let ran =
         ran.says(&["  2,000 packets ", "Pastebin 2,000", "standard output: ", " records were not delivered"]);

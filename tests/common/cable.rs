@@ -3,7 +3,7 @@
 //! That needs `ip` and `unshare`, and root or user namespaces; without them nothing is run, and that is said, or is a failure where
 //! `UNDERTONE_CI` is set.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -134,7 +134,21 @@ impl Sensor {
     }
 
     /// Sends it a signal, and gives what it found.
-    pub fn stop(self, name: &str) -> Ran {
+    pub fn stop(mut self, name: &str) -> Ran {
+        // A pipe holds less than some find.
+        let mut out = self.child.stdout.take().unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut text = String::new();
+            out.read_to_string(&mut text).unwrap();
+            text
+        });
+        let mut ran = self.stop_unread(name);
+        ran.out = reading.join().unwrap();
+        ran
+    }
+
+    /// Sends it a signal, and reads what it found only once it has ended.
+    pub fn stop_unread(self, name: &str) -> Ran {
         signal(&self.child, name);
         let Self { child, lines, .. } = self;
         let mut ran = wait(child, PATIENCE);
