@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
+use crate::arrival::Address;
 use crate::capture::{Filter, Live, LiveError, LiveOptions};
 use crate::config::{self, Destination, Verbosity};
 use crate::correlator::Folding;
@@ -184,6 +185,15 @@ fn kept(config: &config::Live) -> sandbox::Kept {
     sandbox::Kept {
         user: config.user.clone(),
         read: read.chain(config.file.clone()).collect(),
+        removed: config
+            .arrivals
+            .sources
+            .iter()
+            .filter_map(|address| match address {
+                Address::Unix(path) => Some(path.clone()),
+                _ => None,
+            })
+            .collect(),
         written: written
             .into_iter()
             .flatten()

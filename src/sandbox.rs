@@ -28,6 +28,8 @@ pub struct Kept {
     pub read: Vec<PathBuf>,
     /// Files that are written, put aside and begun again.
     pub written: Vec<PathBuf>,
+    /// Sockets that are taken away at the end.
+    pub removed: Vec<PathBuf>,
 }
 
 /// Gives up everything else. Says what was given up, and what this kernel has no means for.
@@ -113,6 +115,9 @@ fn give_up_files(kept: &Kept) -> Result<String, String> {
             folders.insert(folder_of(path));
             allow(folder_of(path), write);
         }
+    }
+    for path in &kept.removed {
+        allow(folder_of(path), AccessFs::RemoveFile.into());
     }
     for path in SYSTEM {
         allow(path.into(), if path.starts_with("/sys") { read } else { AccessFs::ReadFile.into() });

@@ -55,6 +55,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
     (
         "live",
         &[
+            "arrival",
             "config",
             "correlator",
             "delivery",

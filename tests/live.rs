@@ -198,6 +198,7 @@ fn without(mut record: Value) -> Value {
         ("/event", &["id", "start", "end", "duration", "action"]),
         ("/observer", &["ingress"]),
         ("/undertone", &["frame"]),
+        ("/undertone/hostname", &["age_ms"]),
         ("/undertone/summary", &["alert"]),
     ] {
         if let Some(object) = record.pointer_mut(within).and_then(Value::as_object_mut) {

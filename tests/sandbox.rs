@@ -35,7 +35,12 @@ fn from_within() {
         fs::create_dir_all(at(name).parent().unwrap()).unwrap();
         fs::write(at(name), content).unwrap();
     }
-    let kept = Kept { user: None, read: vec![at("lists/ours.txt")], written: vec![at("out/findings")] };
+    let kept = Kept {
+        user: None,
+        read: vec![at("lists/ours.txt")],
+        written: vec![at("out/findings")],
+        removed: Vec::new(),
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // Before, all of it is possible.
