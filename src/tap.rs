@@ -178,8 +178,13 @@ impl Tap {
                 used = lists.load().clone();
                 running.worker.set_lists(used.clone());
             }
+            let stopping = running.stop.is_some();
             for order in orders.try_iter() {
                 running.obey(order);
+            }
+            if running.stop.is_some() && !stopping {
+                // Silence before says nothing of what the kernel has gathered since.
+                silent = 0;
             }
             let frames = running.turn();
             if !running.hand_on(frames == 0) {
