@@ -174,7 +174,7 @@ fn a_sensor_that_is_killed() {
             drop(wait(sensor.child, Duration::from_secs(10)));
         });
         let text = read(&path);
-        let whole = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
+        let whole = text.rfind('\n').and_then(|at| text.get(..=at)).unwrap_or_default();
         let found: Vec<u32> = clients(whole).into_iter().filter(|client| *client >= from).collect();
         assert!(
             found.iter().zip(from..).all(|(client, expected)| *client == expected),
