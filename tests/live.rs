@@ -159,11 +159,12 @@ fn an_interface_that_is_not_there() {
 
 /// Whether it is the cable or the port that goes: what was captured before is told, and what comes after it is back.
 fn an_interface_that_goes_away_and_comes_back() {
-    let steps: [(fn(), fn()); 2] = [
-        (|| ip(&["link", "del", PLAYER]), plug_in),
-        (|| ip(&["link", "set", SENSOR, "down"]), || ip(&["link", "set", SENSOR, "up"])),
+    type Step = fn();
+    let steps: [[Step; 2]; 2] = [
+        [|| ip(&["link", "del", PLAYER]), plug_in],
+        [|| ip(&["link", "set", SENSOR, "down"]), || ip(&["link", "set", SENSOR, "up"])],
     ];
-    for (away, back) in steps {
+    for [away, back] in steps {
         let mut sensor = Sensor::start(&["--json"]);
         play("pcaps/first-look/input.pcap");
         away();
