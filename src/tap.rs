@@ -228,6 +228,7 @@ impl Reading {
         self.before = self.counts();
         self.handle = handle;
         self.failed = None;
+        self.drained = false;
     }
 }
 
