@@ -10,10 +10,10 @@ const CONNECTION: &str = r#"{"EventID":5156,"Channel":"Security","host":"wec","P
 const OTHER: &str =
     r#"{"EventID":10,"SourceName":"Microsoft-Windows-Sysmon","TargetImage":"{\"EventID\":3}"}"#;
 
-/// An event of Sysmon (after EVTX-ATTACK-SAMPLES, shortened), with a line in its command line.
+/// An event of Sysmon, with a line in its command line.
 const EVENT: &str = "<Event xmlns=\"http://schemas.microsoft.com/win/2004/08/events/event\"><System><Provider Name=\"Microsoft-Windows-Sysmon\"/>\
-<EventID>1</EventID><TimeCreated SystemTime=\"2019-05-12T18:35:06.562199Z\"/><EventRecordID>16794</EventRecordID><Computer>IEWIN7</Computer></System>\
-<EventData><Data Name=\"UtcTime\">2019-05-12 18:35:05.563</Data><Data Name=\"ProcessGuid\">{365ABB72-6759-5CD8-0000-0010E2D50F00}</Data>\
+<EventID>1</EventID><TimeCreated SystemTime=\"2026-11-20T12:00:06.562199Z\"/><EventRecordID>4711</EventRecordID><Computer>WS7</Computer></System>\
+<EventData><Data Name=\"UtcTime\">2026-11-20 12:00:05.563</Data><Data Name=\"ProcessGuid\">{11D2A7C4-E6F5-691E-0000-0010E2D50F00}</Data>\
 <Data Name=\"ProcessId\">1420</Data><Data Name=\"Image\">C:\\Windows\\System32\\regsvr32.exe</Data>\
 <Data Name=\"CommandLine\">a\nb</Data></EventData></Event>";
 
@@ -58,9 +58,9 @@ fn a_record_is_what_it_says() {
                 assert_eq!(connection.process.pid, Some(5908));
             }
             Said::Start(process) => {
-                assert_eq!(record.time.at.to_string(), "2019-05-12T18:35:05.563000000Z");
+                assert_eq!(record.time.at.to_string(), "2026-11-20T12:00:05.563000000Z");
                 assert_eq!(record.time.clock, Clock::Event);
-                assert_eq!(process.key.as_deref(), Some("365abb72-6759-5cd8-0000-0010e2d50f00"));
+                assert_eq!(process.key.as_deref(), Some("11d2a7c4-e6f5-691e-0000-0010e2d50f00"));
                 assert_eq!(process.command_line.as_deref(), Some("a\nb"));
                 assert_eq!(process.started, None);
             }
