@@ -4,8 +4,8 @@
 //! clock; time comes with the contacts, and in a live sensor by [`Correlator::tick`]. It is given everything in the order of
 //! the capture, so what it gives does not depend on threads.
 //!
-//! What the wire told comes as events, and leaves the first step as names ([`Naming`]). A contact then goes through three: who made it (`originator`), what that means (`rules`), and whether that was told before
-//! ([`Folder`]).
+//! What the wire told comes as events, and leaves the first step as names ([`Naming`]). A contact then goes through three: who made it
+//! (`originator`), what that means (`rules`), and whether that was told before ([`Folder`]).
 
 use crate::attributor::{Attributed, Attributor, FeedClosing, Waited};
 use crate::blindness::Blindness;

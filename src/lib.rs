@@ -26,8 +26,11 @@
 //!
 //! * A [`Worker`](worker::Worker) turns frames into events. It holds the conversations that something is expected of: streams that are
 //!   not read to the end ([`conversations`]), QUIC and DTLS ([`datagrams`]).
-//! * A [`Correlator`](correlator::Correlator) takes the events in order and folds them into alerts and summaries. The order is that of a
-//!   [`Watermark`](watermark::Watermark): every input tells how far it has passed, and events are taken up to the lowest mark.
+//! * A [`Correlator`](correlator::Correlator) takes the events in order and makes findings of them, in steps that have a file each:
+//!   [`questions`] tells a question once, whichever side of it was seen; [`naming`] gives names to connections that have none; [`blindness`]
+//!   says where names go unseen; [`attributor`] finds the process behind each contact (in a replay at the end, when all is known; live at
+//!   once as pending, and again); the [`rules`] say what that means; and what belongs together is folded into one alert and one summary. The
+//!   order is that of a [`Watermark`](watermark::Watermark): every input tells how far it has passed, and events are taken up to the lowest mark.
 //!
 //! # Chunks
 //!
