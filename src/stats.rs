@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::capture::{Frame, Timestamp};
-use crate::decode::{Layer, Refusal};
+use crate::decode::{self, Layer, Refusal};
 use crate::flow::defrag;
 use crate::inspect::{SeenIn, quic};
 
@@ -216,7 +216,10 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(layer) => write!(f, "{layer}: malformed or cut short"),
-            Self::Unsupported(layer, number) => write!(f, "{layer}: {number:#06x} is not decoded"),
+            Self::Unsupported(layer, number) => match decode::protocol_name(*layer, *number) {
+                Some(name) => write!(f, "{layer}: {name} {number:#06x}"),
+                None => write!(f, "{layer}: {number:#06x}"),
+            },
             Self::TooDeep(layer) => write!(f, "{layer}: too many headers"),
             Self::Unopened(layer) => write!(f, "{layer}: malformed or cut short inside"),
             Self::Fragment(reason) => write!(f, "ip fragment: {}", reason.as_str()),

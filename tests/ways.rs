@@ -296,7 +296,7 @@ fn what_is_not_decoded_is_told_with_its_place() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("a.pcap"), pcap(&frames)).unwrap();
     let said = [
-        "ethernet: 0x0806 is not decoded (first: packet 2) 2",
+        "ethernet: ARP 0x0806 (first: packet 2) 2",
         "ipv4: malformed or cut short (first: packet 4) 1",
         "vxlan: malformed or cut short inside (first: packet 5) 1",
         "ip fragment: overlap in IPv6 (first: packet 7) 1",
@@ -306,7 +306,7 @@ fn what_is_not_decoded_is_told_with_its_place() {
     // Of several files, it is the place in its own.
     std::fs::write(path("b.pcap"), pcap(&[good.clone(), good.clone(), good, ether_type(0x88cc, &[0; 46])]))
         .unwrap();
-    let of_b = format!("ethernet: 0x88cc is not decoded (first: packet 4 of {}) 1", path("b.pcap"));
+    let of_b = format!("ethernet: LLDP 0x88cc (first: packet 4 of {}) 1", path("b.pcap"));
     undertone(&["replay", "-v", &path("a.pcap"), &path("b.pcap")]).ended(0).says(&[&of_b]);
 }
 

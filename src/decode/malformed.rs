@@ -145,6 +145,44 @@ impl Layer {
     }
 }
 
+/// What a protocol's number in a layer stands for, where most networks have it and nothing below it is IP in the clear (IEEE 802 Numbers of
+/// IANA; for LLC both service access points).
+pub const fn protocol_name(layer: Layer, number: u32) -> Option<&'static str> {
+    Some(match (layer, number) {
+        (Layer::Llc, 0x4242) => "STP",
+        (Layer::Llc, 0xe0e0) => "IPX",
+        (Layer::Llc, 0xf0f0) => "NetBEUI",
+        (Layer::Llc, 0xfefe) => "IS-IS",
+        (Layer::Llc, 0x2000) => "CDP",
+        (Layer::Llc, _) => return None,
+        (_, 0x0806) => "ARP",
+        (_, 0x0842) => "Wake-on-LAN",
+        (_, 0x22ea) => "SRP",
+        (_, 0x22f0) => "AVTP",
+        (_, 0x6002) => "DEC MOP",
+        (_, 0x8035) => "RARP",
+        (_, 0x809b) => "AppleTalk",
+        (_, 0x8137) => "IPX",
+        (_, 0x8808) => "flow control",
+        (_, 0x8809) => "LACP",
+        (_, 0x888e) => "EAPOL",
+        (_, 0x8892) => "PROFINET",
+        (_, 0x88a2) => "ATA over Ethernet",
+        (_, 0x88a4) => "EtherCAT",
+        (_, 0x88b8) => "GOOSE",
+        (_, 0x88cc) => "LLDP",
+        (_, 0x88e5) => "MACsec, encrypted",
+        (_, 0x88f5) => "MVRP",
+        (_, 0x88f7) => "PTP",
+        (_, 0x8902) => "CFM",
+        (_, 0x8906) => "FCoE",
+        (_, 0x8914) => "FIP",
+        (_, 0x8915) => "RoCE",
+        (_, 0x9000) => "loopback test",
+        _ => return None,
+    })
+}
+
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -158,7 +196,10 @@ impl fmt::Display for Refusal {
                 write!(f, "{layer}: needs {needed} bytes at offset {offset}, there are {got}")
             }
             Self::TooDeep(layer) => write!(f, "{layer}: nested too deep"),
-            Self::Unsupported(layer, number) => write!(f, "{layer}: {number:#06x} is not decoded"),
+            Self::Unsupported(layer, number) => match protocol_name(*layer, *number) {
+                Some(name) => write!(f, "{layer}: {number:#06x} ({name}) is not decoded"),
+                None => write!(f, "{layer}: {number:#06x} is not decoded"),
+            },
         }
     }
 }

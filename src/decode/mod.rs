@@ -24,7 +24,7 @@ use std::net::IpAddr;
 
 use crate::capture::LinkType;
 use crate::reader::Reader;
-pub use malformed::{Layer, Malformed, Refusal};
+pub use malformed::{Layer, Malformed, Refusal, protocol_name};
 pub use path::{Path, Tunnel, TunnelKind};
 
 /// Decodes a frame of `link`, of which `bytes` were captured and `wire_len` bytes were on the wire.
