@@ -67,10 +67,24 @@ pub(super) enum Fit {
 /// Offsets of all clocks.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    offsets: FxHashMap<ClockId, Vec<Offset>>,
+    offsets: FxHashMap<ClockId, Learned>,
     /// What the written times of a host's feed are ahead of its own event times, in whole quarters of an hour: a mislabelled time zone.
     zones: FxHashMap<(HostId, FeedKind), i64>,
+    /// How many clocks were given up because they jump too often.
+    pub(super) given_up: u64,
 }
+
+/// The offsets of a clock.
+#[derive(Debug)]
+struct Learned {
+    /// All of them, in the order of the wire.
+    all: Vec<Offset>,
+    /// Those that are believed, in runs between which the clock jumped.
+    runs: Vec<Vec<Offset>>,
+}
+
+/// From when to when a clock's times are looked at, and about which of them most.
+pub(super) type Reach = (i64, i64, i64);
 
 impl Clocks {
     /// How many samples make an offset, at most: an offset follows a clock that drifts or jumps.
@@ -90,9 +104,12 @@ impl Clocks {
         samples.sort_unstable();
         samples.dedup();
         self.offsets.clear();
+        self.given_up = 0;
         for group in samples.chunk_by(|one, other| one.clock == other.clock) {
             if let Some(first) = group.first() {
-                self.offsets.insert(first.clock, offsets(group));
+                let learned = Learned::from(offsets(group));
+                self.given_up += u64::from(learned.all.is_empty());
+                self.offsets.insert(first.clock, learned);
             }
         }
     }
@@ -105,7 +122,7 @@ impl Clocks {
 
     /// What a clock is ahead at a moment of the wire: where it was learned nearest to it.
     pub(super) fn offset(&self, clock: ClockId, wire: Timestamp) -> Option<&Offset> {
-        let offsets = self.offsets.get(&clock)?;
+        let offsets = &self.offsets.get(&clock)?.all;
         let after = offsets.partition_point(|offset| offset.from <= wire);
         let nearest = |offset: &&Offset| distance(offset, wire);
         let around = after.checked_sub(1).and_then(|before| offsets.get(before)).into_iter();
@@ -115,11 +132,8 @@ impl Clocks {
     /// What the wire's time is of a record, as far as that is known: its time less what its clock is ahead.
     pub(super) fn to_wire(&self, host: HostId, feed: FeedKind, time: Time) -> Timestamp {
         let clock = ClockId { host, feed, clock: time.clock };
-        let learned = self.offsets.get(&clock).into_iter().flatten();
-        let best = learned
-            .filter(|offset| offset.samples >= Self::LEARNED)
-            .map(|offset| (distance(offset, back(time.at, offset.ahead)), offset.ahead))
-            .min();
+        let runs = self.offsets.get(&clock).into_iter().flat_map(|learned| &learned.runs);
+        let best = runs.filter_map(|run| nearest(run, time.at)).min();
         let ahead = match best {
             Some((_, ahead)) => ahead,
             None if time.clock == Clock::Logged => self.zone(host, feed),
@@ -135,8 +149,54 @@ impl Clocks {
 
     /// Whether the offset of a clock was learned at some time.
     pub(super) fn is_learned(&self, host: HostId, feed: FeedKind, clock: Clock) -> bool {
-        let offsets = self.offsets.get(&ClockId { host, feed, clock });
-        offsets.into_iter().flatten().any(|offset| offset.samples >= Self::LEARNED)
+        self.offsets.get(&ClockId { host, feed, clock }).is_some_and(|learned| !learned.runs.is_empty())
+    }
+
+    /// Where the times of a clock are of which [`Self::fit`] may say that they agree with a moment of the wire.
+    pub(super) fn reach(&self, clock: ClockId, wire: Timestamp, within: i64) -> Reach {
+        let wire_is = wire.as_nanos();
+        match self.offset(clock, wire).filter(|offset| offset.samples >= Self::LEARNED) {
+            Some(offset) => {
+                let (early, late) = offset.slack(clock.clock);
+                let about = wire_is.saturating_add(offset.ahead);
+                (about.saturating_sub(early), about.saturating_add(late.saturating_add(within)), about)
+            }
+            None => {
+                let about = wire_is.saturating_add(self.told_zone(clock));
+                let (early, late) = plausible(clock.clock);
+                (about.saturating_sub(early), about.saturating_add(late.saturating_add(within)), about)
+            }
+        }
+    }
+
+    /// Where the times of a clock are that [`Self::to_wire`] puts between two moments of the wire; about one of them most.
+    pub(super) fn between(&self, clock: ClockId, from: i64, to: i64, about: i64) -> Vec<Reach> {
+        let runs = self.offsets.get(&clock).map_or(&[][..], |learned| &learned.runs);
+        let is_after = |run: &Vec<Offset>| run.first().is_some_and(|first| first.from.as_nanos() > to);
+        let is_before = |run: &Vec<Offset>| run.last().is_some_and(|last| last.to.as_nanos() < from);
+        // Beside those that were learned then, the nearest before and after.
+        let first = runs.partition_point(is_before).saturating_sub(1);
+        let last = runs.partition_point(|run| !is_after(run)).saturating_add(1).min(runs.len());
+        let mut reaches: Vec<Reach> = (runs.get(first..last).unwrap_or_default().iter())
+            .filter_map(|run| {
+                let aheads = || run.iter().map(|offset| offset.ahead);
+                let (least, most) = (aheads().min()?, aheads().max()?);
+                let middle = run.get(run.len() / 2)?.ahead;
+                let add = |at: i64, ahead: i64| at.saturating_add(ahead);
+                Some((add(from, least), add(to, most), add(about, middle)))
+            })
+            .collect();
+        if reaches.is_empty() {
+            let zone = self.told_zone(clock);
+            let add = |at: i64| at.saturating_add(zone);
+            reaches.push((add(from), add(to), add(about)));
+        }
+        reaches
+    }
+
+    /// What a clock is ahead of the wire as far as its feed tells: its zone, if it is of written times.
+    fn told_zone(&self, clock: ClockId) -> i64 {
+        if clock.clock == Clock::Logged { self.zone(clock.host, clock.feed) } else { 0 }
     }
 
     /// Whether a record can be of a moment of the wire, or of something that came of it within so many nanoseconds.
@@ -156,17 +216,15 @@ impl Clocks {
             match self.offset(clock, wire) {
                 Some(offset) if offset.samples >= Self::LEARNED => {
                     let distance = distance.saturating_sub(offset.ahead);
-                    let slack = (6 * offset.spread).max(2 * SECOND);
-                    let late = if time.clock == Clock::Logged { 10 * SECOND } else { slack };
-                    let early = if time.clock == Clock::Logged { slack.max(4 * SECOND) } else { slack };
-                    return match distance >= -early && distance <= late.max(slack).saturating_add(within) {
+                    let (early, late) = offset.slack(time.clock);
+                    return match distance >= -early && distance <= late.saturating_add(within) {
                         true => Fit::Agrees { distance, ahead: Some(offset.ahead) },
                         false => Fit::Disagrees,
                     };
                 }
                 _ => {}
             }
-            let zone = if time.clock == Clock::Logged { self.zone(host, feed) } else { 0 };
+            let zone = self.told_zone(clock);
             let distance = distance.saturating_sub(zone);
             let (early, late) = plausible(time.clock);
             if plain.is_none() && distance >= -early && distance <= late.saturating_add(within) {
@@ -186,7 +244,7 @@ impl Clocks {
     /// Every offset that was learned, for whoever reports: in the order of the clocks.
     pub(super) fn all(&self) -> Vec<(ClockId, &[Offset])> {
         let mut all: Vec<_> =
-            self.offsets.iter().map(|(clock, offsets)| (*clock, offsets.as_slice())).collect();
+            self.offsets.iter().map(|(clock, learned)| (*clock, learned.all.as_slice())).collect();
         all.sort_unstable_by_key(|(clock, _)| *clock);
         all
     }
@@ -195,9 +253,9 @@ impl Clocks {
     pub(super) fn all_zones(&self) -> Vec<(HostId, FeedKind, i64)> {
         let mut all: Vec<_> = self.zones.iter().map(|((host, feed), zone)| (*host, *feed, *zone)).collect();
         // What offsets show of written times counts as well.
-        for (clock, offsets) in &self.offsets {
+        for (clock, learned) in &self.offsets {
             let known = all.iter().any(|(host, feed, _)| (*host, *feed) == (clock.host, clock.feed));
-            let learned = offsets.iter().find(|offset| offset.samples >= Self::LEARNED);
+            let learned = learned.runs.first().and_then(|run| run.first());
             if clock.clock != Clock::Skewed
                 && !known
                 && let Some(zone) = learned.and_then(|offset| zone(offset.ahead))
@@ -209,6 +267,40 @@ impl Clocks {
         all.dedup();
         all
     }
+}
+
+impl Learned {
+    /// The most runs that a clock may have: one that jumps more often in one capture is no clock, and nothing is learned of it.
+    const MOST_RUNS: usize = 1024;
+
+    fn from(all: Vec<Offset>) -> Self {
+        let believed: Vec<Offset> =
+            all.iter().filter(|offset| offset.samples >= Clocks::LEARNED).copied().collect();
+        let goes_on =
+            |one: &Offset, next: &Offset| next.ahead.abs_diff(one.ahead) <= Clocks::JUMP.unsigned_abs();
+        let runs: Vec<Vec<Offset>> = believed.chunk_by(goes_on).map(<[Offset]>::to_vec).collect();
+        if runs.len() > Self::MOST_RUNS {
+            Self { all: Vec::new(), runs: Vec::new() }
+        } else {
+            Self { all, runs }
+        }
+    }
+}
+
+impl Offset {
+    /// How much earlier and later than expected a time may be, in nanoseconds. Writing a record takes seconds.
+    fn slack(&self, clock: Clock) -> (i64, i64) {
+        let slack = self.spread.saturating_mul(6).max(2 * SECOND);
+        if clock == Clock::Logged { (slack.max(4 * SECOND), slack.max(10 * SECOND)) } else { (slack, slack) }
+    }
+}
+
+/// Of a run's offsets the one that explains a time best: how far from it that was learned, and the offset.
+fn nearest(run: &[Offset], at: Timestamp) -> Option<(i64, i64)> {
+    let place = run.partition_point(|offset| offset.from <= back(at, offset.ahead));
+    let around = place.saturating_sub(2)..place.saturating_add(2).min(run.len());
+    let rank = |offset: &Offset| (distance(offset, back(at, offset.ahead)), offset.ahead);
+    run.get(around)?.iter().map(rank).min()
 }
 
 /// The times of a record, at most two.
@@ -231,6 +323,12 @@ impl Times {
     /// The time of a clock, if the record has one.
     pub(super) fn of(&self, clock: Clock) -> Option<Timestamp> {
         self.all().find(|time| time.clock == clock).map(|time| time.at)
+    }
+
+    /// Where it stands among the records of its clocks.
+    pub(super) fn places(&self, host: HostId, feed: FeedKind) -> [Option<(ClockId, i64)>; 2] {
+        let place = |time: Time| (ClockId { host, feed, clock: time.clock }, time.at.as_nanos());
+        [Some(place(self.first)), self.second.map(place)]
     }
 
     /// Both times.
@@ -261,16 +359,23 @@ const fn plausible(clock: Clock) -> (i64, i64) {
 fn offsets(samples: &[Sample]) -> Vec<Offset> {
     let mut offsets = Vec::new();
     let mut window: Vec<Sample> = Vec::new();
+    // The least and the most of the window.
+    let mut extremes: Option<(i64, i64)> = None;
     for (index, sample) in samples.iter().enumerate() {
-        let middle = median(&mut window.iter().map(|sample| sample.ahead).collect::<Vec<_>>());
-        let jumps = middle.is_some_and(|middle| sample.ahead.abs_diff(middle) > Clocks::JUMP.unsigned_abs());
+        let far = |ahead: i64| sample.ahead.abs_diff(ahead) > Clocks::JUMP.unsigned_abs();
+        // What is near to both extremes is near to what is between them.
+        let jumps = extremes.is_some_and(|(least, most)| far(least) || far(most))
+            && median(&mut window.iter().map(|sample| sample.ahead).collect::<Vec<_>>()).is_some_and(far);
         if jumps && alone(samples, index) && window.len() >= Clocks::LEARNED as usize {
             continue;
         }
         if jumps || window.len() >= Clocks::WINDOW {
             offsets.extend(offset(&window));
             window.clear();
+            extremes = None;
         }
+        let (least, most) = extremes.unwrap_or((sample.ahead, sample.ahead));
+        extremes = Some((least.min(sample.ahead), most.max(sample.ahead)));
         window.push(*sample);
     }
     // What is left over of a clock that has not jumped is not an offset less sure than the one before.

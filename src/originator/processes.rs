@@ -419,6 +419,12 @@ impl Processes {
             .is_some_and(|began| began.at().abs_diff(at.as_nanos()) <= within.unsigned_abs())
     }
 
+    /// When a process began, or if that is not known was heard of last, and when it ended; in nanoseconds.
+    pub(super) fn lifetime(&self, id: ProcessId) -> Option<(i64, Option<i64>)> {
+        let entity = self.entity_of(id)?;
+        Some((entity.began.map_or(entity.heard, Began::at), entity.ended))
+    }
+
     /// Whether one process started the other, or started what started it.
     pub(super) fn is_ancestor(
         &self,

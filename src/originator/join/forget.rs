@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::clocks::Times;
 use super::super::record::FeedKind;
-use super::{Index, Join, destination};
+use super::{Join, wire_places};
 use crate::capture::Timestamp;
 use crate::originator::hosts::HostId;
 use crate::originator::processes::ProcessId;
@@ -73,28 +73,34 @@ impl Join {
 
     /// Builds the indexes anew.
     fn index(&mut self) {
-        (self.tuples, self.destinations) = (Index::default(), Index::default());
-        for (number, row) in self.connections.iter().enumerate() {
-            if let Some(flow) = row.flow() {
-                self.tuples.add(flow.fold(), number as u32);
-            }
-            if let Some(key) = row.remote().and_then(|end| destination(end.ip, end.port?)) {
-                self.destinations.add((row.mention.host, key), number as u32);
+        (self.tuples, self.destinations) = (self.tuples.emptied(), self.destinations.emptied());
+        for number in 0..self.connections.len() {
+            if let Some(row) = self.connections.get(number).copied() {
+                self.index_connection(number as u32, &row);
             }
         }
-        self.asked = Index::default();
-        for (number, row) in self.queries.iter().enumerate() {
-            if let Some(name) = row.name {
-                self.asked.add((row.mention.host, name), number as u32);
+        self.asked = self.asked.emptied();
+        for number in 0..self.queries.len() {
+            let row = self.queries.get(number).map(|row| (row.mention.host, row.name));
+            if let Some((host, Some(name))) = row {
+                self.index_query(number as u32, host, name);
             }
         }
-        self.conversations = Index::default();
+        self.conversations = self.conversations.emptied();
         for (number, row) in self.wire.iter().enumerate() {
-            self.conversations.add(row.flow.fold(), number as u32);
+            let wire = &self.wire;
+            self.conversations.add(row.flow.fold(), number as u32, |row| wire_places(wire, row));
         }
-        self.commands = Index::default();
-        for (name, process) in &self.in_commands {
-            self.commands.add(*name, process.number());
+        self.index_commands();
+    }
+
+    /// Builds the index of names in command lines anew.
+    pub(super) fn index_commands(&mut self) {
+        self.commands = self.commands.emptied();
+        let mut all: Vec<(TextId, ProcessId)> = self.in_commands.iter().copied().collect();
+        all.sort_unstable_by_key(|(_, process)| process.number());
+        for (name, process) in all {
+            self.index_command(name, process);
         }
     }
 

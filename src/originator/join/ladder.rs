@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::attribution::{Attribution, AttributionLevel as Level, Delegated};
-use super::super::clocks::Fit;
+use super::super::clocks::{ClockId, Fit, Reach};
 use super::super::hosts::{HostId, Owner};
 use super::super::processes::ProcessId;
 use super::super::record::{Clock, FeedKind};
 use super::super::texts::TextId;
-use super::{ConnectionRow, Join, QueryRow, SECOND, WireRow, destination, is_fixed};
+use super::index::Span;
+use super::{ConnectionRow, Join, Lived, QueryRow, SECOND, WireRow, destination, is_fixed};
 use crate::capture::Timestamp;
 use crate::flow::Flow;
 
@@ -63,6 +64,8 @@ const ANSWERED_WITHIN: i64 = 10 * SECOND;
 const FIRST_BY: i64 = SECOND;
 /// Nanoseconds before a host's first record and after its last in which its telemetry still counts as there.
 const COVERED_ABOUT: i64 = 300 * SECOND;
+/// Records of a host about a server or a name from which it is told who has to do with it at all; where there are more, those about then.
+const EVER: usize = 128;
 
 impl Join {
     /// Says who made a contact, as of all that is known by now.
@@ -96,12 +99,16 @@ impl Join {
     /// The connection of the wire that a contact belongs to: of those with its ends, the last that began before it.
     fn began(&self, question: &Question<'_>) -> Option<WireRow> {
         let key = question.flow.key();
-        let rows = self.conversations.rows(question.flow.fold()).take(Self::MOST_OF_A_KEY);
-        let rows = rows.filter_map(|row| self.wire.get(row as usize)).filter(|row| row.flow.key() == key);
+        let at = question.at.as_nanos();
+        let before = Span { from: i64::MIN, to: at, about: at };
+        let after = Span { from: at.saturating_add(1), to: i64::MAX, about: at };
+        let is = |row: u32| self.wire.get(row as usize).is_some_and(|row| row.flow.key() == key);
+        let rows = self.conversations.nearest(question.flow.fold(), |()| [before, after], is);
         // The last one before it; or else the first one after it, for captures run backwards.
+        let rows = rows.into_iter().filter_map(|row| self.wire.get(row as usize));
         rows.copied().min_by_key(|row| match question.at.since(row.began) {
-            since @ 0.. => (false, since),
-            since => (true, since.saturating_neg()),
+            since @ 0.. => (false, since, !row.whole),
+            since => (true, since.saturating_neg(), !row.whole),
         })
     }
 
@@ -114,24 +121,31 @@ impl Join {
         accepted: bool,
     ) -> Option<Attribution> {
         let key = question.flow.fold();
-        self.counts.given_up.candidates += u64::from(self.tuples.count(key) as usize > Self::MOST_OF_A_KEY);
         let began = wire.map_or(question.at, |wire| wire.began);
+        let at_all = |clock: ClockId| Some(self.span_at_all(clock, began));
+        let fitting = |clock: ClockId| Some(self.span_of_fit(clock, began, 0));
         let (mut sure, mut unsure) = (Vec::new(), Vec::new());
-        for row in self.tuples.rows(key).take(Self::MOST_OF_A_KEY) {
-            let Some(row) = self.connections.get(row as usize).copied() else { continue };
-            if !row.is(question.flow) || self.is_clients(&row, question.flow, owner) == accepted {
-                continue;
+        let mut look = |rows: &mut dyn Iterator<Item = u32>| {
+            for row in rows {
+                let Some(row) = self.connections.get(row as usize) else { continue };
+                if !row.is(question.flow) || self.is_clients(row, question.flow, owner) == accepted {
+                    continue;
+                }
+                let host = row.mention.host;
+                let (fits, distance, ahead) = match self.clocks.fit(host, row.feed, &row.times, began, 0) {
+                    Fit::Agrees { distance, ahead } => (true, distance, ahead),
+                    Fit::Unknown { distance } => (false, distance, None),
+                    // It began before the capture did: its record is older than the first packet that was seen.
+                    Fit::Disagrees if wire.is_none_or(|wire| !wire.whole) => (false, i64::MAX, None),
+                    Fit::Disagrees => continue,
+                };
+                let Some(candidate) = self.candidate(row, distance, ahead) else { continue };
+                if fits { sure.push(candidate) } else { unsure.push(candidate) }
             }
-            let host = row.mention.host;
-            let (fits, distance, ahead) = match self.clocks.fit(host, row.feed, &row.times, began, 0) {
-                Fit::Agrees { distance, ahead } => (true, distance, ahead),
-                Fit::Unknown { distance } => (false, distance, None),
-                // It began before the capture did: its record is older than the first packet that was seen.
-                Fit::Disagrees if wire.is_none_or(|wire| !wire.whole) => (false, i64::MAX, None),
-                Fit::Disagrees => continue,
-            };
-            let Some(candidate) = self.candidate(&row, distance, ahead) else { continue };
-            if fits { sure.push(candidate) } else { unsure.push(candidate) }
+            !sure.is_empty()
+        };
+        if !look(&mut self.tuples.near(key, fitting)) && self.tuples.has_many(key) {
+            look(&mut self.tuples.near(key, at_all));
         }
         let known = !sure.is_empty();
         let mut candidates = self.distinct_doers(if known { sure } else { unsure });
@@ -247,27 +261,53 @@ impl Join {
     /// The kind of a record in which the candidate asks for the contact's name, before it.
     fn asked_by(&self, one: &Candidate, question: &Question<'_>, began: Timestamp) -> Option<TextId> {
         let name = self.texts.find(question.name?)?;
-        let mut kinds: Vec<TextId> = self
-            .asked_rows(one.host, name)
-            .filter(|row| {
-                let before = began.since(self.wire_time(row));
-                let order = row.times.order().at;
-                (-ANSWERED_WITHIN..=DAY).contains(&before)
-                    && self.processes.resolve(row.mention, order, &self.hosts, &self.texts).is_some_and(
-                        |asker| self.processes.same(asker, one.process, &self.hosts, &self.texts),
-                    )
-            })
-            .filter_map(|row| row.kind)
-            .collect();
-        kinds.sort_unstable_by_key(|kind| self.texts.get(*kind));
-        kinds.first().copied()
+        let is_ones = |row: u32| {
+            let Some(row) = self.queries.get(row as usize) else { return false };
+            let before = began.since(self.wire_time(row));
+            let order = row.times.order().at;
+            (-ANSWERED_WITHIN..=DAY).contains(&before)
+                && self
+                    .processes
+                    .resolve(row.mention, order, &self.hosts, &self.texts)
+                    .is_some_and(|asker| self.processes.same(asker, one.process, &self.hosts, &self.texts))
+        };
+        let rows = self.hosts.aliases(one.host).iter().flat_map(|host| {
+            let spans = |clock| self.spans(clock, began, (DAY, ANSWERED_WITHIN));
+            self.asked.nearest((*host, name), spans, is_ones)
+        });
+        let kinds = rows.filter_map(|row| self.queries.get(row as usize)?.kind);
+        kinds.min_by_key(|kind| self.texts.get(*kind))
     }
 
-    fn asked_rows(&self, host: HostId, name: TextId) -> impl Iterator<Item = &QueryRow> {
-        let names = self.hosts.aliases(host).iter();
-        names
-            .flat_map(move |host| self.asked.rows((*host, name)).take(Self::MOST_OF_A_KEY))
-            .filter_map(|row| self.queries.get(row as usize))
+    /// Questions of a host for a name that were asked about a time, so long before and after it at the most.
+    fn asked_rows(
+        &self,
+        host: HostId,
+        name: TextId,
+        at: Timestamp,
+        (before, after): (i64, i64),
+    ) -> impl Iterator<Item = &QueryRow> {
+        let rows = self.hosts.aliases(host).iter().flat_map(move |host| {
+            self.asked.near((*host, name), move |clock| self.spans(clock, at, (before, after)))
+        });
+        rows.filter_map(|row| self.queries.get(row as usize))
+    }
+
+    /// Where times of a clock are that may be so long before or after a moment of the wire.
+    fn spans(&self, clock: ClockId, at: Timestamp, (before, after): (i64, i64)) -> Vec<Span> {
+        let at = at.as_nanos();
+        let (from, to) = (at.saturating_sub(before), at.saturating_add(after));
+        self.clocks.between(clock, from, to, at).into_iter().map(span).collect()
+    }
+
+    /// Where times of a clock are that may agree with a moment of the wire.
+    fn span_of_fit(&self, clock: ClockId, at: Timestamp, within: i64) -> Span {
+        span(self.clocks.reach(clock, at, within))
+    }
+
+    /// All times of a clock, those nearest to a moment of the wire first.
+    fn span_at_all(&self, clock: ClockId, at: Timestamp) -> Span {
+        Span::all(self.span_of_fit(clock, at, 0).about)
     }
 
     /// When a question was asked, by the wire's clock as far as that is known.
@@ -291,7 +331,14 @@ impl Join {
         let key = destination(server.ip, server.port)?;
         let (mut about, mut before) = (Vec::new(), Vec::new());
         for name in self.hosts.aliases(host) {
-            for row in self.destinations.rows((*name, key)).take(Self::MOST_OF_A_KEY) {
+            let spans = |clock: ClockId| {
+                let mut spans = vec![self.span_of_fit(clock, began, DESTINATION_ABOUT)];
+                if clock.feed == FeedKind::Defender {
+                    spans.extend(self.spans(clock, began, (DAY, DESTINATION_ABOUT)));
+                }
+                spans
+            };
+            for row in self.destinations.near((*name, key), spans) {
                 let Some(row) = self.connections.get(row as usize) else { continue };
                 let remote = row.remote();
                 let there = remote.is_some_and(|end| (end.ip, end.port) == (server.ip, Some(server.port)));
@@ -370,7 +417,8 @@ impl Join {
         began: Timestamp,
     ) -> (Vec<Candidate>, Vec<Candidate>) {
         let (mut with_answer, mut about) = (Vec::new(), Vec::new());
-        for row in self.asked_rows(host, name).filter(|row| !row.cached) {
+        let rows = self.asked_rows(host, name, began, (ASKED_BEFORE, ANSWERED_WITHIN));
+        for row in rows.filter(|row| !row.cached) {
             let since = began.since(self.wire_time(row));
             let Some(candidate) = self.asker(row, since, None) else { continue };
             if question.is_server
@@ -398,7 +446,14 @@ impl Join {
     /// Processes that lived about a time and whose command line holds the name; of those that started one another, the last.
     fn commanders(&self, host: HostId, name: TextId, at: Timestamp) -> Vec<Candidate> {
         let mut found: Vec<Candidate> = Vec::new();
-        for process in self.commands.rows(name).take(Self::MOST_OF_A_KEY).map(ProcessId::from_number) {
+        // Who began later is nobody; who began before may live still.
+        let rows = self.hosts.aliases(host).iter().flat_map(|host| {
+            let about = at.as_nanos().saturating_add(self.event_ahead(*host, FeedKind::Sysmon, at));
+            let (first, to) = (about.saturating_sub(COMMAND_ABOUT), about.saturating_add(COMMAND_ABOUT));
+            let span = move |lived: Lived| Span { from: first.saturating_sub(lived.most()), to, about };
+            self.commands.near((*host, name), move |lived| Some(span(lived)))
+        });
+        for process in rows.map(ProcessId::from_number) {
             let Some((of, pid_host)) = self.processes.host(process).map(|of| (self.hosts.canonical(of), of))
             else {
                 continue;
@@ -441,7 +496,12 @@ impl Join {
             return self.nobody(question, owner);
         };
         let mut candidates = Vec::new();
-        for row in self.asked_rows(host, name).filter(|row| !row.cached) {
+        let rows = self.hosts.aliases(host).iter().flat_map(|host| {
+            self.asked
+                .near((*host, name), |clock| Some(self.span_of_fit(clock, question.at, ANSWERED_WITHIN)))
+        });
+        let rows = rows.filter_map(|row| self.queries.get(row as usize));
+        for row in rows.filter(|row| !row.cached) {
             let fit = self.clocks.fit(row.mention.host, row.feed, &row.times, question.at, ANSWERED_WITHIN);
             if let Fit::Agrees { distance, ahead } = fit {
                 candidates.extend(self.asker(row, distance, ahead));
@@ -597,13 +657,18 @@ impl Join {
         let server = question.flow.dst;
         if let Some(key) = destination(server.ip, server.port).filter(|_| question.is_server) {
             for name in self.hosts.aliases(host) {
-                let rows = self.destinations.rows((*name, key)).take(Self::MOST_OF_A_KEY);
+                let spans = |clock: ClockId| Some(self.span_at_all(clock, question.at));
+                let rows = self.destinations.near((*name, key), spans).take(EVER);
                 let rows = rows.filter_map(|row| self.connections.get(row as usize));
                 candidates.extend(rows.filter_map(|row| self.candidate(row, 0, None)));
             }
         }
         if let Some(name) = question.name.and_then(|name| self.texts.find(name)) {
-            let rows = self.asked_rows(host, name).filter(|row| !row.cached);
+            let rows = self.hosts.aliases(host).iter().flat_map(|host| {
+                let spans = |clock: ClockId| Some(self.span_at_all(clock, question.at));
+                self.asked.near((*host, name), spans).take(EVER)
+            });
+            let rows = rows.filter_map(|row| self.queries.get(row as usize)).filter(|row| !row.cached);
             candidates.extend(rows.filter_map(|row| self.asker(row, 0, None)));
         }
         candidates
@@ -612,10 +677,8 @@ impl Join {
     /// The feed that speaks of a host about a time.
     fn covered_by(&self, host: HostId, at: Timestamp) -> Option<FeedKind> {
         let mut feeds: Vec<FeedKind> = Vec::new();
-        for (clock, (from, to)) in &self.covered {
-            if self.hosts.canonical(clock.host) != host {
-                continue;
-            }
+        let covered = self.hosts.aliases(host).iter().filter_map(|name| self.covered.get(name));
+        for (clock, from, to) in covered.flatten() {
             let wire = |at| {
                 let time = super::super::record::Time { at, clock: clock.clock };
                 self.clocks.to_wire(clock.host, clock.feed, time)
@@ -634,6 +697,10 @@ impl Join {
             _ => None,
         }
     }
+}
+
+fn span((from, to, about): Reach) -> Span {
+    Span { from, to, about }
 }
 
 /// How sure a rung is, in percent.

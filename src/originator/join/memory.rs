@@ -1,5 +1,6 @@
 //! How much of telemetry is kept at once.
 
+use super::super::clocks::ClockId;
 use super::super::processes::Processes;
 use super::index::Index;
 use super::{ConnectionRow, QueryRow, WireRow};
@@ -36,9 +37,9 @@ impl FeedMemory {
         Self {
             processes: share(20, Processes::BYTES),
             texts: share(20, 1),
-            connections: share(25, size_of::<ConnectionRow>() + Index::<u64>::BYTES * 2 + seen),
-            queries: share(10, size_of::<QueryRow>() + Index::<u64>::BYTES + 64 + seen),
-            wire: share(10, size_of::<WireRow>() + Index::<u64>::BYTES),
+            connections: share(25, size_of::<ConnectionRow>() + Index::<u64, ClockId>::BYTES * 2 + seen),
+            queries: share(10, size_of::<QueryRow>() + Index::<u64, ClockId>::BYTES + 64 + seen),
+            wire: share(10, size_of::<WireRow>() + Index::<u64, ()>::BYTES),
             contacts: share(15, 1024),
         }
     }

@@ -6,11 +6,14 @@
 //! [`Join::settle`] learns clocks and addresses from all of them at once, sorted, so that the order in which records came
 //! changes nothing; [`Join::attribute`] climbs down the ladder of evidence (`ladder`).
 
+#[cfg(test)]
+mod beacons;
 mod forget;
 mod index;
 mod ladder;
 mod memory;
 mod report;
+mod sorted;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +32,7 @@ use super::record::{Clock, Connection, End, FeedKind, NameKind, Query, Record, S
 use super::texts::{TextId, Texts};
 use crate::capture::Timestamp;
 use crate::flow::{Endpoint, Flow, Protocol};
-use index::Index;
+use index::{Index, Places, Span};
 
 pub use ladder::Question;
 pub use memory::FeedMemory;
@@ -54,22 +57,22 @@ pub struct Join {
     addresses: Vec<(IpAddr, HostId, FeedKind, Times)>,
 
     /// Connections of records with both ports, by both ends.
-    tuples: Index<u64>,
+    tuples: Index<u64, ClockId>,
     /// Connections of records, by host, address and port of the other end.
-    destinations: Index<(HostId, u64)>,
+    destinations: Index<(HostId, u64), ClockId>,
     /// Questions of records, by host and name.
-    asked: Index<(HostId, TextId)>,
-    /// Processes whose command line holds a name.
-    commands: Index<TextId>,
+    asked: Index<(HostId, TextId), ClockId>,
+    /// Processes by their host and a name that their command line holds; how long they lived, and when they began.
+    commands: Index<(HostId, TextId), Lived>,
     /// What was put into `commands`.
     in_commands: FxHashSet<(TextId, ProcessId)>,
     /// Connections of the wire, by both ends.
-    conversations: Index<u64>,
+    conversations: Index<u64, ()>,
 
     /// Records that have come already, by what is unique about them.
     seen: FxHashSet<u64>,
-    /// From when to when the records of a host's feed are, by each of their clocks.
-    covered: FxHashMap<ClockId, (Timestamp, Timestamp)>,
+    /// From when to when the records of a host are, by each clock of its feeds.
+    covered: FxHashMap<HostId, Vec<(ClockId, Timestamp, Timestamp)>>,
     /// Written times less event times, of records that have both.
     lags: FxHashMap<(HostId, FeedKind), Vec<i64>>,
     made_hosts: FxHashMap<HostId, Arc<Host>>,
@@ -93,7 +96,6 @@ struct GivenUp {
     connections: u64,
     queries: u64,
     wire: u64,
-    candidates: u64,
 }
 
 /// A connection of a record.
@@ -125,6 +127,33 @@ struct QueryRow {
     addresses: Box<[IpAddr]>,
 }
 
+/// How long a process lived at the most: so long before a moment began those that may have lived then.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Lived {
+    Minutes,
+    Hours,
+    Days,
+    /// Or it is not known when it ended.
+    Longer,
+}
+
+impl Lived {
+    fn of(began: i64, ended: Option<i64>) -> Self {
+        let fits = |length: &Self| ended.is_some_and(|ended| ended.saturating_sub(began) <= length.most());
+        [Self::Minutes, Self::Hours, Self::Days].into_iter().find(fits).unwrap_or(Self::Longer)
+    }
+
+    /// In nanoseconds.
+    const fn most(self) -> i64 {
+        match self {
+            Self::Minutes => 300 * SECOND,
+            Self::Hours => 3 * 3600 * SECOND,
+            Self::Days => 3 * 86_400 * SECOND,
+            Self::Longer => i64::MAX,
+        }
+    }
+}
+
 /// A connection of the wire.
 #[derive(Clone, Copy, Debug)]
 struct WireRow {
@@ -135,8 +164,6 @@ struct WireRow {
 }
 
 impl Join {
-    /// The most rows of one key that are looked through: what has more is one process that goes on and on, or made up.
-    const MOST_OF_A_KEY: usize = 1024;
     /// The most names of hosts that are taken from one command line.
     const MOST_NAMES_OF_A_COMMAND: usize = 32;
     /// The most lags that a zone is learned from, for each host and feed.
@@ -184,14 +211,16 @@ impl Join {
         }
         let row = self.wire.len() as u32;
         self.wire.push(WireRow { flow, began, whole });
-        self.conversations.add(flow.fold(), row);
+        let wire = &self.wire;
+        self.conversations.add(flow.fold(), row, |row| wire_places(wire, row));
     }
 
     /// Takes a message in a connection of the wire whose beginning is not told: it stands for that, which was a moment before.
     pub fn message(&mut self, flow: Flow, at: Timestamp) {
         const SAME: i64 = 300 * SECOND;
-        let rows = self.conversations.rows(flow.fold()).take(Self::MOST_OF_A_KEY);
-        let known = rows
+        let about = at.as_nanos();
+        let span = Span { from: about.saturating_sub(SAME), to: about.saturating_add(SAME), about };
+        let known = (self.conversations.near(flow.fold(), |()| Some(span)))
             .filter_map(|row| self.wire.get(row as usize))
             .any(|row| row.flow.key() == flow.key() && at.since(row.began).abs() <= SAME);
         if !known {
@@ -273,13 +302,39 @@ impl Join {
             initiated: said.initiated,
             name,
         };
-        if let Some(flow) = row_is.flow() {
-            self.tuples.add(flow.fold(), row);
-        }
-        if let Some(key) = row_is.remote().and_then(|end| destination(end.ip, end.port?)) {
-            self.destinations.add((host, key), row);
-        }
         self.connections.push(row_is);
+        self.index_connection(row, &row_is);
+    }
+
+    fn index_connection(&mut self, number: u32, row: &ConnectionRow) {
+        let rows = &self.connections;
+        let places = |number: u32| {
+            rows.get(number as usize)
+                .map_or_else(Places::default, |row| row.times.places(row.mention.host, row.feed))
+        };
+        if let Some(flow) = row.flow() {
+            self.tuples.add(flow.fold(), number, places);
+        }
+        if let Some(key) = row.remote().and_then(|end| destination(end.ip, end.port?)) {
+            self.destinations.add((row.mention.host, key), number, places);
+        }
+    }
+
+    fn index_query(&mut self, number: u32, host: HostId, name: TextId) {
+        let rows = &self.queries;
+        self.asked.add((host, name), number, |number| {
+            rows.get(number as usize)
+                .map_or_else(Places::default, |row| row.times.places(row.mention.host, row.feed))
+        });
+    }
+
+    fn index_command(&mut self, name: TextId, process: ProcessId) {
+        let processes = &self.processes;
+        let Some(host) = processes.host(process) else { return };
+        self.commands.add((host, name), process.number(), |number| {
+            let lifetime = processes.lifetime(ProcessId::from_number(number));
+            [lifetime.map(|(began, ended)| (Lived::of(began, ended), began)), None]
+        });
     }
 
     fn query(&mut self, host: HostId, feed: FeedKind, kind: Option<TextId>, times: Times, said: &Query<'_>) {
@@ -298,7 +353,7 @@ impl Join {
         // More addresses than a message of DNS holds are made up.
         let addresses = said.addresses.iter().take(64).copied().collect();
         self.queries.push(QueryRow { feed, kind, name: Some(name), mention, times, cached, addresses });
-        self.asked.add((host, name), row);
+        self.index_query(row, host, name);
     }
 
     /// Takes the names of hosts that stand in a command line.
@@ -311,7 +366,7 @@ impl Join {
         for name in names {
             let Some(name) = self.texts.keep_lower(name) else { return };
             if self.in_commands.len() < self.memory.processes && self.in_commands.insert((name, process)) {
-                self.commands.add(name, process.number());
+                self.index_command(name, process);
             }
         }
     }
@@ -319,9 +374,11 @@ impl Join {
     fn cover(&mut self, host: HostId, feed: FeedKind, times: &Times) {
         let time = times.order();
         let clock = ClockId { host, feed, clock: time.clock };
-        let (from, to) = self.covered.entry(clock).or_insert((time.at, time.at));
-        *from = (*from).min(time.at);
-        *to = (*to).max(time.at);
+        let covered = self.covered.entry(host).or_default();
+        match covered.iter_mut().find(|(known, ..)| *known == clock) {
+            Some((_, from, to)) => (*from, *to) = ((*from).min(time.at), (*to).max(time.at)),
+            None => covered.push((clock, time.at, time.at)),
+        }
     }
 
     /// Learns names, clocks and addresses from all that came, so that the order in which it came makes no difference.
@@ -342,6 +399,10 @@ impl Join {
             self.hosts.saw(*address, *host, self.clocks.to_wire(*host, *feed, times.order()));
         }
         self.hosts.sort();
+        // When a process began may have become known after its command line.
+        if self.commands.is_sorted_anywhere() {
+            self.index_commands();
+        }
         self.processes.forget_made();
         self.made_hosts.clear();
     }
@@ -354,7 +415,11 @@ impl Join {
             if !wire.whole || self.conversations.count(key) != 1 || is_fixed(wire.flow) {
                 continue;
             }
-            let rows: Vec<&ConnectionRow> = (self.tuples.rows(key).take(8))
+            // So many records of one connection are of ports that recur.
+            if self.tuples.has_many(key) {
+                continue;
+            }
+            let rows: Vec<&ConnectionRow> = (self.tuples.near(key, |_| None))
                 .filter_map(|row| self.connections.get(row as usize))
                 .filter(|row| row.is(wire.flow))
                 .collect();
@@ -436,6 +501,10 @@ impl ConnectionRow {
             (None, _) => None,
         }
     }
+}
+
+fn wire_places(rows: &[WireRow], row: u32) -> Places<()> {
+    [rows.get(row as usize).map(|row| ((), row.began.as_nanos())), None]
 }
 
 /// What is unique about a record: its feed's own identity for it, or all that it says.

@@ -104,6 +104,11 @@ impl Join {
             (&one.host, one.feed, one.ahead).cmp(&(&other.host, other.feed, other.ahead))
         });
         let given_up = &self.counts.given_up;
+        let cut = self.tuples.cut()
+            + self.destinations.cut()
+            + self.asked.cut()
+            + self.commands.cut()
+            + self.conversations.cut();
         let limits = [
             ("connections of the feed", given_up.connections),
             ("questions of the feed", given_up.queries),
@@ -112,7 +117,8 @@ impl Join {
             ("hosts and addresses of the feed", self.hosts.given_up),
             ("texts of the feed", self.texts.left_out),
             ("texts of the feed that were cut", self.texts.cut),
-            ("contacts with more candidates than are looked at", given_up.candidates),
+            ("contacts with more candidates than are looked at", cut),
+            ("clocks of the feed that jump too often", self.clocks.given_up),
         ];
         FeedReport {
             records,

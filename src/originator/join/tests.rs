@@ -7,37 +7,37 @@ use super::super::record::{Parent, Process, Time};
 use super::*;
 
 /// A moment of the wire, in milliseconds.
-const fn at(milliseconds: i64) -> Timestamp {
+pub(super) const fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_nanos(1_600_000_000 * SECOND + milliseconds * 1_000_000)
 }
 
-fn end(text: &str) -> Endpoint {
+pub(super) fn end(text: &str) -> Endpoint {
     let address: std::net::SocketAddr = text.parse().unwrap();
     Endpoint { ip: address.ip(), port: address.port() }
 }
 
-fn flow(src: &str, dst: &str) -> Flow {
+pub(super) fn flow(src: &str, dst: &str) -> Flow {
     Flow { src: end(src), dst: end(dst), protocol: Protocol::TCP }
 }
 
-fn process(pid: u32, image: &'static str) -> Process<'static> {
+pub(super) fn process(pid: u32, image: &'static str) -> Process<'static> {
     let image = (!image.is_empty()).then(|| image.into());
     Process { pid: Some(pid), image, ..Process::default() }
 }
 
-fn keyed(pid: u32, image: &'static str, key: &'static str) -> Process<'static> {
+pub(super) fn keyed(pid: u32, image: &'static str, key: &'static str) -> Process<'static> {
     Process { key: Some(key.into()), ..process(pid, image) }
 }
 
 /// Builds records of a host's Sysmon, whose two clocks are so many nanoseconds ahead.
 #[derive(Clone, Copy)]
-struct Sysmon {
-    host: &'static str,
-    skewed: i64,
-    logged: i64,
+pub(super) struct Sysmon {
+    pub(super) host: &'static str,
+    pub(super) skewed: i64,
+    pub(super) logged: i64,
 }
 
-const WS5: Sysmon = Sysmon { host: "WS5", skewed: 0, logged: SECOND };
+pub(super) const WS5: Sysmon = Sysmon { host: "WS5", skewed: 0, logged: SECOND };
 
 impl Sysmon {
     fn record(
@@ -61,15 +61,21 @@ impl Sysmon {
         }
     }
 
-    fn start(self, when: Timestamp, process: Process<'static>) -> Record<'static> {
+    pub(super) fn start(self, when: Timestamp, process: Process<'static>) -> Record<'static> {
         self.record("1", when, Clock::Event, Said::Start(process))
     }
 
-    fn end(self, when: Timestamp, process: Process<'static>) -> Record<'static> {
+    pub(super) fn end(self, when: Timestamp, process: Process<'static>) -> Record<'static> {
         self.record("5", when, Clock::Event, Said::End(process))
     }
 
-    fn connection(self, when: Timestamp, process: Process<'static>, src: &str, dst: &str) -> Record<'static> {
+    pub(super) fn connection(
+        self,
+        when: Timestamp,
+        process: Process<'static>,
+        src: &str,
+        dst: &str,
+    ) -> Record<'static> {
         let end = |text| {
             let end = end(text);
             End { ip: end.ip, port: Some(end.port) }
@@ -86,7 +92,7 @@ impl Sysmon {
         self.record("3", when, Clock::Skewed, Said::Connection(connection))
     }
 
-    fn query(
+    pub(super) fn query(
         self,
         when: Timestamp,
         process: Process<'static>,
@@ -105,7 +111,7 @@ impl Sysmon {
     }
 }
 
-fn joined(records: &[Record<'_>], wire: &[(i64, Flow)]) -> Join {
+pub(super) fn joined(records: &[Record<'_>], wire: &[(i64, Flow)]) -> Join {
     let mut join = Join::new(FeedMemory::of_bytes(64 << 20));
     records.iter().for_each(|record| join.record(record));
     wire.iter().for_each(|(when, flow)| join.conversation(*flow, at(*when), true));
@@ -113,7 +119,7 @@ fn joined(records: &[Record<'_>], wire: &[(i64, Flow)]) -> Join {
     join
 }
 
-fn ask(join: &mut Join, when: i64, flow: Flow, name: &str) -> Attribution {
+pub(super) fn ask(join: &mut Join, when: i64, flow: Flow, name: &str) -> Attribution {
     let question = Question {
         at: at(when),
         flow,
@@ -153,11 +159,11 @@ fn short(attribution: &Attribution) -> String {
     text
 }
 
-const POWERSHELL: &str = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe";
+pub(super) const POWERSHELL: &str = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe";
 const SVCHOST: &str = "C:\\Windows\\System32\\svchost.exe";
 const CLIENT: &str = "10.0.0.7:50000";
-const SERVER: &str = "162.125.1.19:443";
-const RESOLVER: &str = "10.0.0.1:53";
+pub(super) const SERVER: &str = "162.125.1.19:443";
+pub(super) const RESOLVER: &str = "10.0.0.1:53";
 
 /// The attribution of one connection at 10 s to `name`, given records, and of the question for it just before.
 #[track_caller]
@@ -575,7 +581,7 @@ proptest! {
     }
 }
 
-fn shuffle<T>(values: &mut [T], mut seed: u64) {
+pub(super) fn shuffle<T>(values: &mut [T], mut seed: u64) {
     for place in (1..values.len()).rev() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         values.swap(place, (seed >> 33) as usize % (place + 1));

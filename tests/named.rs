@@ -1,0 +1,62 @@
+//! The whole sensor with telemetry of endpoints: packets and records in, processes out.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+mod common;
+
+use std::path::Path;
+
+use common::binary::{Ran, dataset, undertone};
+use common::scene::{Endpoint, NOON, Program, Scene};
+use serde_json::Value;
+
+fn workstation() -> Endpoint {
+    Endpoint { name: "ws5.corp.example".to_owned(), ip: [10, 0, 0, 7] }
+}
+
+/// A replay of a capture with a feed.
+fn replay(folder: &Path, capture: &[u8], feed: &str, more: &[&str]) -> Ran {
+    let (pcap, records) = (folder.join("input.pcap"), folder.join("feed"));
+    std::fs::write(&pcap, capture).unwrap();
+    std::fs::write(&records, feed).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let (feed, pcap) = (path(&records), path(&pcap));
+    let args = [&["replay", "--json", "--min-level", "informational", "--feed", &feed, &pcap], more].concat();
+    undertone(&args)
+}
+
+fn of_kind<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    records.iter().filter(|record| dataset(record) == kind).collect()
+}
+
+#[test]
+fn a_beacon_of_ten_thousand_is_one_alert_and_one_summary() {
+    const TURNS: u64 = 10_000;
+    let on = workstation();
+    let program = Program {
+        pid: 3284,
+        started: NOON as f64,
+        image: r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe".to_owned(),
+        line: "powershell.exe -File beacon.ps1".to_owned(),
+        parent: r"C:\Windows\explorer.exe".to_owned(),
+    };
+    let mut scene = Scene::default();
+    scene.starts(&on, &program);
+    for turn in 0..TURNS {
+        // An hour is the window in which an alert is not repeated.
+        let at = (NOON + 5) as f64 + turn as f64 * 0.35;
+        scene.reaches(at, &on, &program, "api.dropboxapi.com", [162, 125, 1, 19], None);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let ran = replay(folder.path(), &scene.pcap(), &scene.sysmon_xml(), &[]).ended(0);
+    assert!(!ran.err.contains("candidates"), "no limit is reached: {}", ran.err);
+    let records = ran.records();
+    let (alerts, summaries) = (of_kind(&records, "undertone.alert"), of_kind(&records, "undertone.summary"));
+    let ([alert], [summary]) = (alerts.as_slice(), summaries.as_slice()) else {
+        panic!("{} alerts, {} summaries", alerts.len(), summaries.len())
+    };
+    assert_eq!(alert["undertone"]["attribution"]["level"], "tuple-and-name");
+    assert_eq!(alert["process"]["pid"], 3284);
+    assert_eq!(summary["process"]["pid"], 3284);
+    assert_eq!(summary["undertone"]["summary"]["count"], TURNS * 2, "{summary}");
+}
