@@ -49,8 +49,8 @@ fn levels(records: &[Value]) -> BTreeMap<u64, Level> {
     levels
 }
 
-/// Each case a process of its own, ten seconds apart, by packets and Sysmon's records.
-fn check(table: &str, wanted: impl Fn(&cases::Case) -> bool, count: usize) {
+/// Each case a process of its own, ten seconds apart, by packets and what a feed writes of them.
+fn check(table: &str, wanted: impl Fn(&cases::Case) -> bool, count: usize, feed: impl Fn(&Scene) -> String) {
     let all: Vec<_> = cases::read(table).into_iter().filter(wanted).collect();
     assert_eq!(all.len(), count);
     let mut scene = Scene::default();
@@ -62,12 +62,13 @@ fn check(table: &str, wanted: impl Fn(&cases::Case) -> bool, count: usize) {
             image: case.executable.clone(),
             line: case.command_line.clone(),
             parent: case.parent.clone(),
+            built_as: case.built_as.clone(),
         };
         scene.starts(&workstation(), &program);
         scene.reaches(at, &workstation(), &program, &case.hostname, [198, 51, 100, number as u8 + 1], None);
     }
     let folder = tempfile::tempdir().unwrap();
-    let records = replay(folder.path(), &scene.pcap(), &scene.sysmon_xml());
+    let records = replay(folder.path(), &scene.pcap(), &feed(&scene));
     let levels = levels(&records);
     let mut wrong = Vec::new();
     for (number, case) in all.iter().enumerate() {
@@ -79,17 +80,34 @@ fn check(table: &str, wanted: impl Fn(&cases::Case) -> bool, count: usize) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+fn of_macos(case: &cases::Case) -> bool {
+    case.why.starts_with("macOS")
+}
+
 /// 29 of 29 that are wanted, none of 10 that are not, the one in between low.
 #[test]
 fn the_published_table_by_packets_and_sysmon() {
-    check(cases::PUBLISHED, |_| true, 40);
+    check(cases::PUBLISHED, |_| true, 40, Scene::sysmon_xml);
 }
 
-/// Our own; those of macOS are held in memory only, for Sysmon does not run there.
+/// Our own; Sysmon does not run on macOS.
 #[test]
 fn our_own_table_by_packets_and_sysmon() {
-    let windows_or_linux = |case: &cases::Case| !case.why.starts_with("macOS");
-    check(cases::OWN, windows_or_linux, 37);
+    check(cases::OWN, |case| !of_macos(case), 37, Scene::sysmon_xml);
+    check(cases::FURTHER, |case| !of_macos(case), 186, Scene::sysmon_xml);
+}
+
+/// Those of macOS by the telemetry of Elastic Defend.
+#[test]
+fn our_own_table_by_packets_and_elastic_defend() {
+    check(cases::OWN, of_macos, 5, Scene::elastic_defend);
+    check(cases::FURTHER, of_macos, 17, Scene::elastic_defend);
+}
+
+/// Where telemetry knows the names of files alone.
+#[test]
+fn our_table_of_names_alone_by_packets_and_sysmon() {
+    check(cases::NAMED, |_| true, 77, Scene::sysmon_xml);
 }
 
 /// A pid that a browser had, and a shell has three minutes later: each contact is its own process's.
@@ -103,6 +121,7 @@ fn a_pid_that_came_back_is_two_processes() {
         image: image.to_owned(),
         line: image.to_owned(),
         parent: r"C:\Windows\explorer.exe".to_owned(),
+        ..Program::default()
     };
     let mut scene = Scene::default();
     for (image, after, server) in [(chrome, 0, 1), (shell, 180, 2), (chrome, 400, 3)] {
@@ -141,6 +160,7 @@ fn a_beacon_is_one_alert_and_one_summary() {
         image: r"C:\Windows\System32\rundll32.exe".to_owned(),
         line: "rundll32.exe a.dll,#1".to_owned(),
         parent: r"C:\Windows\explorer.exe".to_owned(),
+        ..Program::default()
     };
     let mut scene = Scene::default();
     scene.starts(&workstation(), &program);
@@ -233,6 +253,7 @@ impl Atomic {
             image: image.to_owned(),
             line: line.to_owned(),
             parent: parent.to_owned(),
+            ..Program::default()
         };
         for (number, beside) in self.beside.iter().enumerate() {
             scene.starts(&workstation(), &program(5000 + number as u32, number as f64, *beside));
@@ -474,6 +495,7 @@ fn an_office_day_has_exactly_its_five_attacks() {
         image: image.to_owned(),
         line: line.to_owned(),
         parent: parent.to_owned(),
+        ..Program::default()
     };
     let mut scene = Scene::default();
     let morning = NOON as f64 - 4.0 * 3600.0;

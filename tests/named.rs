@@ -39,6 +39,7 @@ fn a_beacon_of_ten_thousand_is_one_alert_and_one_summary() {
         image: r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe".to_owned(),
         line: "powershell.exe -File beacon.ps1".to_owned(),
         parent: r"C:\Windows\explorer.exe".to_owned(),
+        ..Program::default()
     };
     let mut scene = Scene::default();
     scene.starts(&on, &program);

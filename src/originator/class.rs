@@ -83,6 +83,14 @@ impl Class {
         }
     }
 
+    /// Whether users install such programs for themselves, wherever they like.
+    pub(super) const fn is_of_users(self) -> bool {
+        matches!(
+            self,
+            Self::Browser | Self::SyncClient | Self::Collaboration | Self::Office | Self::DeveloperTool
+        )
+    }
+
     /// Whether it does what it is told by whoever calls it.
     pub const fn is_suspicious(self) -> bool {
         matches!(self, Self::Interpreter | Self::Lolbin | Self::DownloadUtility)
@@ -164,6 +172,8 @@ pub struct Originator {
     pub class: Class,
     /// The file's name in lower case, without `.exe`; empty where it is not known.
     pub name: Box<str>,
+    /// The program in whose own folder its file lies, where it is a part of that: `discord` of Discord's `Update.exe`.
+    pub part_of: Option<Box<str>>,
     /// What is odd, in the order of [`Tag`].
     pub tags: Vec<Tag>,
     /// What the tags rest on, for people.
@@ -218,7 +228,7 @@ impl Originator {
         }
         let named = entry.about.clients.iter().any(|client| match client.strip_prefix('@') {
             Some(class) => class == self.class.as_str(),
-            None => **client == *self.name,
+            None => **client == *self.name || Some(client) == self.part_of.as_ref(),
         });
         let where_it_may_be = self.place == Place::Own || !self.place.is_unusual();
         let developer = self.class == Class::DeveloperTool && entry.is_in("dev-platform");
@@ -243,8 +253,14 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(process: &'a Process, programs: &'a Programs) -> Self {
-        let (path, name) = named(process);
+        let (mut path, name) = named(process);
         let program = programs.named(&name);
+        if !path.contains('/')
+            && let Some(called) = called(process, &name)
+            && programs.place(&called, program).is_unusual()
+        {
+            path = called;
+        }
         Self { process, programs, path, program, originator: Originator { name, ..Originator::default() } }
     }
 
@@ -258,7 +274,10 @@ impl<'a> Judge<'a> {
         self.odd_name();
         match program {
             Some(program) => self.known(program, place),
-            None => self.unknown(place),
+            None => match self.programs.owner(&self.path, place) {
+                Some(owner) => self.part_of(owner),
+                None => self.unknown(place),
+            },
         }
         self.built_as();
         let class = self.originator.class;
@@ -272,15 +291,22 @@ impl<'a> Judge<'a> {
         let has_home = program.has_home();
         let class = program.class;
         let signed = self.signed(program);
+        let portable = program.is_portable_at(&self.path);
         // A shell is one wherever it lies; a browser is not.
         let holds = class.is_suspicious()
             || match place {
                 Place::Own | Place::NotKnown => true,
                 Place::Dropped | Place::Temporary => false,
-                Place::Installed if has_home => {
-                    class != Class::SystemService && !self.path.starts_with("/windows/")
+                Place::Installed => {
+                    !has_home || (class != Class::SystemService && !self.path.starts_with("/windows/"))
                 }
-                _ => !has_home || signed == Some(true),
+                // Nobody takes the name of a program that few have; on another drive it may be installed.
+                Place::Other | Place::Home => {
+                    !has_home
+                        || signed == Some(true)
+                        || portable
+                        || (!program.imitated && class.is_of_users())
+                }
             };
         let elsewhere = !matches!(place, Place::Own | Place::NotKnown);
         self.originator.confirmed = match signed {
@@ -305,6 +331,14 @@ impl<'a> Judge<'a> {
         if program.scripting {
             self.tag(Tag::ScriptingProcess, format_args!("{name} runs scripts"));
         }
+    }
+
+    /// Nobody knows its name, and it lies where only one program's own files are: its updater, its helper.
+    fn part_of(&mut self, owner: &'a Program) {
+        let Some(of) = owner.names.first() else { return };
+        self.originator.evidence.push(format!("lies in the folder of {of}"));
+        self.originator.class = owner.class;
+        self.originator.part_of = Some(of.clone());
     }
 
     fn unknown(&mut self, place: Place) {
@@ -391,10 +425,16 @@ impl<'a> Judge<'a> {
     fn parent(&mut self) {
         let Some(parent) = &self.process.parent else { return };
         let class = self.originator.class;
+        let (_, name) = named(parent);
+        if let Some(program) = self.program
+            && !(program.started_by.is_empty() || name.is_empty() || program.started_by.contains(&name))
+        {
+            let own = self.originator.name.clone();
+            self.tag(Tag::Masquerade, format_args!("{own} started by {name}"));
+        }
         if !(class.is_suspicious() || class == Class::Unknown) {
             return;
         }
-        let (_, name) = named(parent);
         let Some(program) = self.programs.named(&name).filter(|program| program.parent) else { return };
         // A script host that starts another of its kind, and a server that starts its own worker, are ordinary.
         if self.program.is_some_and(|own| std::ptr::eq(own, program)) {
@@ -447,13 +487,22 @@ impl<'a> Judge<'a> {
             return;
         }
         let name = stem(&path);
-        let name = [".js", ".cjs", ".mjs", ".py", ".rb", ".pl", ".phar"]
+        let bare = [".js", ".cjs", ".mjs", ".py", ".rb", ".pl", ".phar"]
             .iter()
-            .find_map(|end| name.strip_suffix(end))
-            .unwrap_or(name);
+            .find_map(|end| name.strip_suffix(end));
+        let package = package(&path);
         let absolute = script.starts_with(['/', '\\']) || script.get(1..2) == Some(":");
-        if absolute && is_tool(self.programs, name) {
-            self.tool(name);
+        let named = package.or(bare).unwrap_or(name);
+        // Whoever writes a script calls it as he likes; an installed one has its name from its package.
+        let is_its_own = bare.is_none() || package.is_some() || place == Place::Installed;
+        if absolute && is_its_own && is_tool(self.programs, named) {
+            self.tool(named);
+        } else if place == Place::Installed
+            && bare.is_none()
+            && let Some(program) = self.programs.named(named)
+            && matches!(program.class, Class::SyncClient | Class::Collaboration | Class::Updater)
+        {
+            self.is_really(named, program.class);
         }
         self.originator.script = match place {
             Place::Installed | Place::Other if absolute => Script::Settled,
@@ -463,9 +512,14 @@ impl<'a> Judge<'a> {
 
     /// An interpreter that runs a developer's tool is that tool.
     fn tool(&mut self, name: &str) {
+        self.is_really(name, Class::DeveloperTool);
+    }
+
+    /// An interpreter that runs a program is that program.
+    fn is_really(&mut self, name: &str, class: Class) {
         if self.originator.class == Class::Interpreter && !self.originator.has(Tag::Masquerade) {
             self.originator.evidence.push(format!("runs {name}"));
-            self.originator.class = Class::DeveloperTool;
+            self.originator.class = class;
             self.originator.name = name.into();
             self.originator.confirmed = false;
         }
@@ -480,12 +534,26 @@ impl<'a> Judge<'a> {
     }
 
     fn shown_path(&self) -> String {
-        self.process.executable.as_deref().unwrap_or(&self.path).to_owned()
+        self.process
+            .executable
+            .as_deref()
+            .filter(|path| path.contains(['/', '\\']))
+            .unwrap_or(&self.path)
+            .to_owned()
     }
 }
 
 fn is_tool(programs: &Programs, name: &str) -> bool {
     programs.named(name).is_some_and(|program| program.class == Class::DeveloperTool)
+}
+
+/// The package that a script of Node's belongs to, by the folder below the last `node_modules`: `claude-code` of
+/// `…/node_modules/@anthropic-ai/claude-code/cli.js`.
+fn package(path: &str) -> Option<&str> {
+    let (_, within) = path.rsplit_once("/node_modules/")?;
+    let mut folders = within.split('/');
+    let first = folders.next()?;
+    if first.starts_with('@') { folders.next() } else { Some(first) }
 }
 
 /// The path of a process's file in one spelling, and its name without `.exe`.
@@ -496,6 +564,18 @@ fn named(process: &Process) -> (String, Box<str>) {
         None => stem(&process.name.as_deref().unwrap_or_default().to_lowercase()).into(),
     };
     (path, name)
+}
+
+/// The path by which a process was called, where its feed knows no more than the name of its file and the two agree. Whoever starts a
+/// process may write here what he likes, so that this bears nothing out; it may well tell against it.
+fn called(process: &Process, name: &str) -> Option<String> {
+    let line = process.command_line.as_deref()?.trim_start();
+    let first = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => line.split_whitespace().next(),
+    };
+    let path = spelling(first?);
+    (path.contains('/') && stem(&path) == name).then_some(path)
 }
 
 /// A class in a sentence.
@@ -513,272 +593,5 @@ impl fmt::Display for Article {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn process(path: &str, line: &str, parent: &str) -> Process {
-        let text = |text: &str| (!text.is_empty()).then(|| Arc::<str>::from(text));
-        let parent =
-            text(parent).map(|path| Arc::new(Process { executable: Some(path), ..Process::default() }));
-        Process { executable: text(path), command_line: text(line), parent, ..Process::default() }
-    }
-
-    fn shown(process: &Process) -> String {
-        let originator = Originator::of_process(process, Programs::builtin());
-        let tags: Vec<_> = originator.tags.iter().map(|tag| tag.as_str()).collect();
-        assert!(originator.tags.is_empty() || !originator.evidence.is_empty(), "tags rest on evidence");
-        format!("{} {}", originator.class.as_str(), tags.join(" ")).trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn check(path: &str, expected: &str) {
-        assert_eq!(shown(&process(path, "", "")), expected, "{path}");
-    }
-
-    #[track_caller]
-    fn check_line(path: &str, line: &str, parent: &str, expected: &str) {
-        assert_eq!(shown(&process(path, line, parent)), expected, "{path} {line}");
-    }
-
-    #[test]
-    fn a_browser_is_one_in_its_own_place() {
-        for path in [
-            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-            r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
-            r"C:\Users\u\AppData\Local\Google\Chrome\Application\chrome.exe",
-            r"\Device\HarddiskVolume3\Program Files\Mozilla Firefox\firefox.exe",
-            "/usr/lib/firefox-esr/firefox-esr",
-            "/opt/google/chrome/chrome",
-            "/snap/firefox/4090/usr/lib/firefox/firefox",
-            "/Applications/Google Chrome.app/Contents/Frameworks/x/Helpers/Google Chrome Helper.app/Contents/MacOS/Google Chrome Helper",
-            "/System/Volumes/Preboot/Cryptexes/OS/System/Library/Frameworks/WebKit.framework/com.apple.WebKit.Networking",
-            "chrome.exe",
-        ] {
-            check(path, "browser");
-        }
-        for (path, expected) in [
-            (r"C:\Users\u\AppData\Local\Temp\chrome.exe", "unknown masquerade unusual-path"),
-            (r"C:\ProgramData\chrome.exe", "unknown masquerade unusual-path"),
-            (r"C:\Users\u\chrome.exe", "unknown masquerade"),
-            (r"C:\Windows\System32\chrome.exe", "unknown masquerade"),
-            (r"C:\Users\u\evil-chrome.exe", "unknown masquerade"),
-            (
-                r"C:\Program Files\Google\Chrome\..\..\..\Users\Public\chrome.exe",
-                "unknown masquerade unusual-path",
-            ),
-            ("/tmp/firefox", "unknown masquerade unusual-path"),
-            ("/home/u/.cache/chrome", "unknown masquerade unusual-path"),
-            ("/Users/Shared/Safari", "unknown masquerade unusual-path"),
-        ] {
-            check(path, expected);
-        }
-        let said = Originator::of_process(
-            &process(r"C:\Users\u\AppData\Local\Temp\chrome.exe", "", ""),
-            Programs::builtin(),
-        );
-        assert!(
-            said.evidence.contains(
-                &r"chrome outside its own place: C:\Users\u\AppData\Local\Temp\chrome.exe".to_owned()
-            ),
-            "{said:?}"
-        );
-    }
-
-    #[test]
-    fn programs_of_every_class() {
-        for (path, expected) in [
-            (r"C:\Users\u\AppData\Local\Microsoft\OneDrive\OneDrive.exe", "sync-client"),
-            ("/Applications/Dropbox.app/Contents/MacOS/Dropbox", "sync-client"),
-            (r"C:\Users\u\AppData\Local\slack\app-4.41.105\slack.exe", "collaboration"),
-            (r"C:\Program Files\WindowsApps\MSTeams_24.1_x64__8wekyb3d8bbwe\ms-teams.exe", "collaboration"),
-            (r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE", "office"),
-            (r"C:\Users\u\AppData\Local\Programs\Microsoft VS Code\Code.exe", "developer-tool"),
-            (r"C:\Program Files\Git\mingw64\libexec\git-core\git-remote-https.exe", "developer-tool"),
-            ("/usr/lib/git-core/git-remote-https", "developer-tool"),
-            (r"C:\Program Files (x86)\Google\GoogleUpdater\130\updater.exe", "unknown"),
-            (r"C:\Program Files (x86)\Google\Update\GoogleUpdate.exe", "updater"),
-            ("/usr/lib/apt/methods/https", "updater"),
-            (r"C:\ProgramData\Microsoft\Windows Defender\Platform\4.18\MsMpEng.exe", "security-tool"),
-            (r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe", "interpreter suspicious-process"),
-            (
-                r"C:\Users\u\AppData\Local\Programs\Python\Python311\python3.11.exe",
-                "interpreter suspicious-process scripting-process",
-            ),
-            ("/usr/bin/python3", "interpreter suspicious-process scripting-process"),
-            (r"C:\Windows\SysWOW64\rundll32.exe", "lolbin suspicious-process"),
-            (r"C:\Windows\System32\wscript.exe", "lolbin suspicious-process scripting-process"),
-            (r"C:\Windows\System32\curl.exe", "download-utility suspicious-process"),
-            (r"C:\Program Files\Git\mingw64\bin\curl.exe", "download-utility suspicious-process"),
-            (r"C:\Windows\System32\svchost.exe", "system-service"),
-            (r"C:\Windows\System32\inetsrv\w3wp.exe", "system-service"),
-            ("/usr/lib/systemd/systemd-resolved", "delegate"),
-            ("systemd-resolve", "delegate"),
-            ("git-remote-http", "developer-tool"),
-            (r"C:\Program Files\Acme\acme.exe", "unknown"),
-            (r"C:\ProgramData\xapt.exe", "unknown unusual-path"),
-            ("", "unknown"),
-        ] {
-            check(path, expected);
-        }
-    }
-
-    #[test]
-    fn what_is_not_what_its_name_says() {
-        for (path, expected) in [
-            (r"C:\Windows\Temp\svchost32.exe", "unknown masquerade unusual-path"),
-            (r"C:\Windows\Temp\svchost.exe", "unknown masquerade unusual-path"),
-            (r"C:\Program Files\x\svchost.exe", "unknown masquerade"),
-            (r"C:\Users\u\scvhost.exe", "unknown masquerade"),
-            (r"C:\Users\u\Downloads\invoice.pdf.exe", "unknown masquerade unusual-path"),
-            (r"C:\Users\u\AppData\Roaming\OneDrive.exe", "unknown masquerade unusual-path"),
-            (r"C:\Temp\powershell.exe", "interpreter suspicious-process masquerade unusual-path"),
-            (r"C:\Temp\git.exe", "unknown masquerade unusual-path"),
-            ("/usr/local/lib/[kworker/0:1]", "unknown"),
-            ("/opt/x/[kworkerd]", "unknown masquerade"),
-        ] {
-            check(path, expected);
-        }
-        let renamed = Process {
-            original_name: Some("PowerShell.EXE".into()),
-            ..process(r"C:\Users\u\update.exe", "update.exe -e SQBF", "")
-        };
-        assert_eq!(
-            shown(&renamed),
-            "interpreter suspicious-process suspicious-command-line inline-code masquerade"
-        );
-        let same = Process {
-            original_name: Some("pwsh.dll".into()),
-            ..process(r"C:\Program Files\PowerShell\7\pwsh.exe", "", "")
-        };
-        assert_eq!(shown(&same), "interpreter suspicious-process");
-        let signed = |signer: &str, path: &str| {
-            shown(&Process { signer: Some(signer.into()), ..process(path, "", "") })
-        };
-        assert_eq!(signed("Google LLC", r"D:\Apps\Chrome\chrome.exe"), "browser");
-        assert_eq!(signed("Google LLC", r"C:\Users\Public\chrome.exe"), "unknown masquerade unusual-path");
-        assert_eq!(
-            signed("Evil Ltd", r"C:\Program Files\Google\Chrome\Application\chrome.exe"),
-            "unknown masquerade"
-        );
-    }
-
-    #[test]
-    fn parents_that_start_no_shells() {
-        const PS: &str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
-        for (parent, unusual) in [
-            (r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE", true),
-            ("outlook.exe", true),
-            (r"C:\Program Files\Adobe\Acrobat DC\Acrobat\Acrobat.exe", true),
-            (r"C:\Windows\System32\inetsrv\w3wp.exe", true),
-            (r"C:\Windows\System32\mshta.exe", true),
-            ("/usr/sbin/apache2", true),
-            (r"C:\Windows\explorer.exe", false),
-            (r"C:\Windows\System32\cmd.exe", false),
-        ] {
-            let expected = if unusual {
-                "interpreter suspicious-process unusual-parent"
-            } else {
-                "interpreter suspicious-process"
-            };
-            check_line(PS, "powershell.exe", parent, expected);
-        }
-        check_line(r"C:\Program Files\Google\Chrome\Application\chrome.exe", "", "outlook.exe", "browser");
-    }
-
-    #[test]
-    fn command_lines_and_scripts() {
-        const PS: &str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
-        check_line(
-            PS,
-            "powershell.exe -enc SQBF",
-            "",
-            "interpreter suspicious-process suspicious-command-line inline-code",
-        );
-        check_line(PS, r"powershell.exe -File C:\IT\sync.ps1", "", "interpreter suspicious-process");
-        check_line(
-            PS,
-            r"powershell.exe -File C:\Users\Public\a.ps1",
-            "",
-            "interpreter suspicious-process unusual-path",
-        );
-        check_line(
-            "/usr/bin/python3",
-            "python3 /tmp/a.py",
-            "",
-            "interpreter suspicious-process scripting-process unusual-path",
-        );
-        check_line(
-            "/usr/bin/python3.11",
-            "/usr/bin/python3.11 /usr/bin/pip3 install x",
-            "",
-            "developer-tool suspicious-process scripting-process",
-        );
-        check_line(
-            "/usr/bin/python3",
-            "python3 -m pip install x",
-            "",
-            "developer-tool suspicious-process scripting-process",
-        );
-        check_line(
-            r"C:\Program Files\nodejs\node.exe",
-            r#""C:\Program Files\nodejs\node.exe" "C:\Program Files\nodejs\node_modules\npm\bin\npm-cli.js" ci"#,
-            "",
-            "developer-tool suspicious-process scripting-process",
-        );
-        check_line(
-            r"C:\Program Files\nodejs\node.exe",
-            r"node C:\Users\Public\npm-cli.js",
-            "",
-            "interpreter suspicious-process scripting-process unusual-path",
-        );
-        check_line(
-            r"C:\Program Files\nodejs\node.exe",
-            "node npm-cli.js",
-            "",
-            "interpreter suspicious-process scripting-process",
-        );
-        check_line(
-            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-            "chrome.exe --headless --dump-dom https://x",
-            "",
-            "browser suspicious-command-line",
-        );
-        let of = |line: &str| Originator::of_process(&process(PS, line, ""), Programs::builtin()).script;
-        assert_eq!(of(r"powershell.exe -File C:\IT\sync.ps1"), Script::Settled);
-        assert_eq!(of(r"powershell.exe -File sync.ps1"), Script::Loose);
-        assert_eq!(of(r"powershell.exe -File C:\Users\u\sync.ps1"), Script::Loose);
-        assert_eq!(of("powershell.exe"), Script::None);
-    }
-
-    #[test]
-    fn who_acts_for_others() {
-        for (line, kind) in [
-            ("svchost.exe -k LocalService -p -s WebClient", Some("webclient")),
-            (r"C:\Windows\System32\svchost.exe -k netsvcs -p -s BITS", Some("bits")),
-            ("svchost.exe -k NetworkService -p -s Dnscache", Some("dns-client")),
-            ("svchost.exe -k netsvcs -p -s wuauserv", None),
-            ("svchost.exe -k netsvcs", None),
-        ] {
-            let originator = Originator::of_process(
-                &process(r"C:\Windows\System32\svchost.exe", line, ""),
-                Programs::builtin(),
-            );
-            assert_eq!(originator.delegate.as_deref(), kind, "{line}");
-            assert_eq!(originator.class == Class::Delegate, kind.is_some(), "{line}");
-        }
-        let attribution = |delegated: super::super::Delegated| Attribution {
-            process: Some(Arc::new(process(r"C:\Windows\System32\svchost.exe", "", ""))),
-            delegated: Some(delegated),
-            ..Attribution::no_telemetry()
-        };
-        let nobody = super::super::Delegated { kind: "bits".into(), likely: None, level: None };
-        let of =
-            |attribution: &Attribution| Originator::of(attribution, Programs::builtin()).map(|who| who.class);
-        assert_eq!(of(&attribution(nobody.clone())), Some(Class::Delegate));
-        let likely = Some(Arc::new(process(r"C:\Windows\System32\bitsadmin.exe", "", "")));
-        assert_eq!(of(&attribution(super::super::Delegated { likely, ..nobody })), Some(Class::Lolbin));
-        assert_eq!(of(&Attribution::no_telemetry()), None);
-    }
-}
+#[path = "class_tests.rs"]
+mod tests;

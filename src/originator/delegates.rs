@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
+use super::class::Class;
+use super::programs::{Place, Programs, spelling, stem};
 use super::texts::file_name;
 
 /// The table of delegates.
@@ -62,7 +64,22 @@ impl Delegates {
             };
             is_it && (entry.command.is_empty() || holds(&entry.command)) && !holds(&entry.without_command)
         });
-        found.map(|entry| &entry.kind)
+        found.filter(|_| image.is_none_or(is_where_it_belongs)).map(|entry| &entry.kind)
+    }
+}
+
+/// Whether a file lies where a program of its name does: what only bears a delegate's name acts for itself.
+fn is_where_it_belongs(image: &str) -> bool {
+    let path = spelling(image);
+    let programs = Programs::builtin();
+    let program = programs.named(stem(&path));
+    match programs.place(&path, program) {
+        Place::Own | Place::NotKnown => true,
+        Place::Temporary | Place::Dropped => false,
+        Place::Installed => {
+            !program.is_some_and(|known| known.has_home() && known.class == Class::SystemService)
+        }
+        Place::Home | Place::Other => !program.is_some_and(|known| known.has_home() && known.imitated),
     }
 }
 
@@ -100,7 +117,12 @@ mod tests {
             (4, "C:\\Windows\\System32\\smss.exe", None, None),
             (5, "C:\\Users\\a\\System", None, None),
             (9, "/usr/lib/systemd/systemd-resolved", None, Some("dns-client")),
-            (9, "C:\\ProgramData\\Microsoft\\Windows Defender\\MsMpEng.exe", None, Some("antivirus")),
+            (
+                9,
+                "C:\\ProgramData\\Microsoft\\Windows Defender\\Platform\\4.18\\MsMpEng.exe",
+                None,
+                Some("antivirus"),
+            ),
             (
                 9,
                 "C:\\Windows\\System32\\rundll32.exe",
@@ -109,6 +131,14 @@ mod tests {
             ),
             (9, "C:\\Windows\\System32\\rundll32.exe", Some("rundll32.exe a.dll,b"), None),
             (9, "C:\\Windows\\System32\\bitsadmin.exe", None, None),
+            // What only bears the name.
+            (9, "C:\\Users\\u\\Downloads\\MsMpEng.exe", None, None),
+            (9, "C:\\Users\\u\\svchost.exe", Some("svchost.exe -k netsvcs -p -s BITS"), None),
+            (9, "C:\\Program Files\\x\\svchost.exe", None, None),
+            (9, "/tmp/squid", None, None),
+            (9, "/usr/sbin/squid", None, Some("proxy")),
+            (9, "D:\\Tools\\Fiddler.exe", None, Some("proxy")),
+            (9, "MsMpEng.exe", None, Some("antivirus")),
         ] {
             let kind = delegates.kind(Some(pid), Some(image), command_line).map(|kind| &**kind);
             assert_eq!(kind, expected, "{pid} {image} {command_line:?}");

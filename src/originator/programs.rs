@@ -36,16 +36,28 @@ pub struct Program {
     pub imitated: bool,
     /// Who signs it.
     pub signers: Box<[Box<str>]>,
-    names: Box<[Box<str>]>,
+    /// The names of its file; the first is the program's.
+    pub(super) names: Box<[Box<str>]>,
     versioned: bool,
     /// Folders of its own; none where it may live anywhere.
     paths: Box<[Pattern]>,
+    /// Who alone starts it; empty where anybody may.
+    pub(super) started_by: Box<[Box<str>]>,
+    /// Folders, wherever they are, in which it is carried about.
+    portable: Box<[Box<str>]>,
 }
 
 impl Program {
     /// Whether it has places of its own.
     pub fn has_home(&self) -> bool {
         !self.paths.is_empty()
+    }
+
+    /// Whether a path, in one spelling, lies in a folder in which it is carried about on a stick or unpacked. This bears out
+    /// nothing.
+    pub fn is_portable_at(&self, path: &str) -> bool {
+        let mut folders = path.rsplit('/').skip(1);
+        folders.any(|folder| self.portable.iter().any(|portable| fits(portable, folder)))
     }
 }
 
@@ -108,6 +120,7 @@ impl Programs {
         let mut programs = Self::default();
         let kinds = [
             (&file.places.exceptions, Place::Installed),
+            (&file.places.homes, Place::Home),
             (&file.places.dropped, Place::Dropped),
             (&file.places.temporary, Place::Temporary),
             (&file.places.installed, Place::Installed),
@@ -138,6 +151,8 @@ impl Programs {
                 names,
                 versioned: form.versioned,
                 paths: form.paths.iter().flat_map(|path| Pattern::read(path)).collect(),
+                started_by: form.started_by.into_iter().map(String::into_boxed_str).collect(),
+                portable: form.portable.into_iter().map(|name| name.to_lowercase().into()).collect(),
             });
         }
         Ok(programs)
@@ -177,6 +192,28 @@ impl Programs {
         let mut names =
             known.flat_map(|program| &program.names).filter(|name| name.len() >= SHORTEST_IMITATED);
         names.find(|name| looks_like(stem, name)).map(|name| &**name)
+    }
+
+    /// The program of which a file of an unknown name is a part: it lies in a folder that is this program's alone. Where only
+    /// administrators write any file there is; in a user's folder one whose name says what it is for.
+    pub fn owner(&self, path: &str, place: Place) -> Option<&Program> {
+        const PARTS: [&str; 8] =
+            ["update", "updater", "squirrel", "crash", "helper", "uninst", "elevat", "notif"];
+        let name = stem(path);
+        let is_part = match place {
+            Place::Installed => true,
+            Place::Home | Place::Dropped => PARTS.iter().any(|part| name.contains(part)),
+            _ => false,
+        };
+        if !is_part {
+            return None;
+        }
+        let parts = || path.split('/').filter(|part| !part.is_empty());
+        let of_users = self.programs.iter().filter(|program| program.class.is_of_users() && program.imitated);
+        let mut of_users = of_users.filter(|program| {
+            program.paths.iter().any(|pattern| pattern.is_of_one_program() && pattern.begins(parts()))
+        });
+        of_users.next()
     }
 
     /// What kind of place a path is, in one spelling ([`spelling`]), for a program, if it is a known one: the longer folder stands.
@@ -314,6 +351,17 @@ impl Pattern {
         self.0.len()
     }
 
+    /// Whether it is the folder of one program, and not one that many share.
+    fn is_of_one_program(&self) -> bool {
+        let [first, .., last] = &*self.0 else { return false };
+        let least = match &**first {
+            "users" => 5,
+            "usr" | "home" | "root" | "windows" | "programdata" => 3,
+            _ => 2,
+        };
+        self.0.len() >= least && **last != *"*" && **first != *"windows"
+    }
+
     fn begins<'p>(&self, mut parts: impl Iterator<Item = &'p str>) -> bool {
         self.0.iter().all(|pattern| parts.next().is_some_and(|part| fits(pattern, part)))
     }
@@ -342,6 +390,7 @@ struct File {
 struct Places {
     installed: Vec<String>,
     exceptions: Vec<String>,
+    homes: Vec<String>,
     temporary: Vec<String>,
     dropped: Vec<String>,
 }
@@ -353,6 +402,10 @@ struct Form {
     names: Vec<String>,
     #[serde(default)]
     paths: Vec<String>,
+    #[serde(default)]
+    portable: Vec<String>,
+    #[serde(default)]
+    started_by: Vec<String>,
     #[serde(default)]
     signers: Vec<String>,
     #[serde(default)]

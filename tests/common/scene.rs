@@ -28,6 +28,8 @@ pub struct Program {
     pub image: String,
     pub line: String,
     pub parent: String,
+    /// The name that its file was built with, where that is another.
+    pub built_as: Option<String>,
 }
 
 impl Program {
@@ -183,6 +185,57 @@ impl Scene {
         self.records.iter().enumerate().map(line).collect()
     }
 
+    /// The same as Elastic Defend writes it on macOS: process and network events in ECS, a JSON line each. Only its connections have the name
+    /// that was asked for, and no event has a question.
+    pub fn elastic_defend(&self) -> String {
+        let mut names = std::collections::HashMap::new();
+        for (_, _, program, told) in &self.records {
+            if let Told::Question { name, answer } = told {
+                names.insert((program.pid, *answer), name.trim_end_matches('.').to_lowercase());
+            }
+        }
+        let mut text = String::new();
+        for (number, (at, on, program, told)) in self.records.iter().enumerate() {
+            let process = json!({"pid": program.pid, "entity_id": program.guid(), "executable": program.image, "name": program.name()});
+            let (dataset, action, own) = match told {
+                Told::Start => {
+                    let mut process = process;
+                    process["command_line"] = program.line.as_str().into();
+                    process["parent"] = json!({
+                        "pid": program.parent_pid(), "executable": program.parent,
+                        "name": program.parent.rsplit('/').next().unwrap()
+                    });
+                    ("process", "exec", json!({"process": process}))
+                }
+                Told::Connection { from, to } => (
+                    "network",
+                    "connection_attempted",
+                    json!({
+                        "process": process, "network": {"transport": "tcp", "type": "ipv4", "direction": "egress"},
+                        "source": {"ip": dotted(from.0), "port": from.1}, "destination": {
+                            "ip": dotted(to.0), "port": to.1, "domain": names.get(&(program.pid, to.0))
+                        }
+                    }),
+                ),
+                Told::Question { .. } => continue,
+            };
+            let mut record = json!({
+                "@timestamp": iso(*at), "agent": {"type": "endpoint", "version": "8.15.0"}, "ecs": {"version": "8.10.0"},
+                "host": {"name": on.name, "id": format!("host-{}", on.name), "os": {"type": "macos"}, "ip": [dotted(on.ip)]},
+                "user": {"name": "u"},
+                "event": {
+                    "module": "endpoint", "dataset": format!("endpoint.events.{dataset}"), "kind": "event", "action": action,
+                    "id": format!("event-{number}"), "created": iso(*at)
+                }
+            });
+            for (key, value) in own.as_object().unwrap() {
+                record[key] = value.clone();
+            }
+            writeln!(text, "{record}").unwrap();
+        }
+        text
+    }
+
     /// The same as Microsoft Defender streams it: network and process events, a JSON line each. It has no question.
     pub fn defender(&self) -> String {
         let mut text = String::new();
@@ -240,7 +293,7 @@ fn sysmon(at: f64, program: &Program, told: &Told) -> (u8, Vec<(&'static str, St
         Told::Start => {
             let mut data = common(program.started);
             data.extend([
-                ("OriginalFileName", "-".to_owned()),
+                ("OriginalFileName", program.built_as.clone().unwrap_or_else(|| "-".to_owned())),
                 ("CommandLine", program.line.clone()),
                 ("CurrentDirectory", r"C:\Users\a\".to_owned()),
                 ("User", r"CORP\a".to_owned()),

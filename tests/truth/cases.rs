@@ -8,11 +8,19 @@ pub(crate) const PUBLISHED: &str = include_str!("published.psv");
 /// Cases of our own.
 pub(crate) const OWN: &str = include_str!("own.psv");
 
+/// More cases of our own.
+pub(crate) const FURTHER: &str = include_str!("further.psv");
+
+/// Cases of our own by the names of files alone.
+pub(crate) const NAMED: &str = include_str!("named.psv");
+
 /// A line of a table.
 pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) hostname: String,
     pub(crate) executable: String,
+    /// The name that the file was built with, where the table has it.
+    pub(crate) built_as: Option<String>,
     pub(crate) parent: String,
     pub(crate) command_line: String,
     /// Seconds from its start to the contact.
@@ -48,6 +56,11 @@ pub(crate) fn read(table: &str) -> Vec<Case> {
             let mut left = line.splitn(5, '|').map(str::to_owned);
             let mut next = || left.next().unwrap();
             let (id, hostname, executable, parent, rest) = (next(), next(), next(), next(), next());
+            let (executable, built_as) =
+                match executable.strip_suffix('>').and_then(|file| file.split_once(" <")) {
+                    Some((file, name)) => (file.to_owned(), Some(name.to_owned())),
+                    None => (executable, None),
+                };
             let mut right = rest.rsplitn(4, '|');
             let (why, want, age) = (right.next().unwrap(), right.next().unwrap(), right.next().unwrap());
             let want = match want {
@@ -58,7 +71,7 @@ pub(crate) fn read(table: &str) -> Vec<Case> {
             };
             let command_line = right.next().unwrap().to_owned();
             let age = age.parse().unwrap();
-            Case { id, hostname, executable, parent, command_line, age, want, why: why.to_owned() }
+            Case { id, hostname, executable, built_as, parent, command_line, age, want, why: why.to_owned() }
         })
         .collect()
 }

@@ -14,7 +14,7 @@ use undertone::lists::{Contact, Lists};
 use undertone::originator::{Attribution, AttributionLevel, Process};
 use undertone::rules::{Finding, Level, Rules};
 
-use cases::{Case, OWN, PUBLISHED, Want};
+use cases::{Case, FURTHER, NAMED, OWN, PUBLISHED, Want};
 
 /// The finding of a case; none where the name meets no list.
 fn finding(case: &Case, lists: &Lists, rules: &Rules) -> Option<Finding> {
@@ -45,6 +45,7 @@ fn finding(case: &Case, lists: &Lists, rules: &Rules) -> Option<Finding> {
             command_line: Some(case.command_line.as_str().into()),
             started: Some(Timestamp::from_parts(2_000_000_000 - case.age, 0)),
             parent: Some(Arc::new(process(&case.parent))),
+            original_name: case.built_as.as_deref().map(Into::into),
             ..process(&case.executable)
         })),
         candidates: 1,
@@ -79,6 +80,28 @@ fn the_published_table() {
 #[test]
 fn our_own_table() {
     check(OWN, [19, 21, 2]);
+}
+
+#[test]
+fn our_further_table() {
+    check(FURTHER, [87, 108, 8]);
+}
+
+#[test]
+fn our_table_of_names_alone() {
+    check(NAMED, [47, 23, 7]);
+}
+
+/// Where the telemetry knows the names of files and not their paths, as the table has them that was published.
+#[test]
+fn the_published_table_by_names_alone() {
+    let name = |path: &str| path.rsplit(['/', '\\']).next().unwrap().to_owned();
+    let line = |case: &Case| {
+        let Case { id, hostname, executable, parent, command_line, age, want, why, .. } = case;
+        let want = ["Y", "N", "L"][*want as usize];
+        format!("{id}|{hostname}|{}|{}|{command_line}|{age}|{want}|{why}\n", name(executable), name(parent))
+    };
+    check(&cases::read(PUBLISHED).iter().map(line).collect::<String>(), [29, 10, 1]);
 }
 
 /// A contact of nobody claims no process, and by the name alone nothing is more than low.

@@ -300,7 +300,7 @@ fn a_delegate_acts_for_whoever_has_the_name_in_its_command_line() {
 
 #[test]
 fn who_only_looks_what_others_ask_for_is_not_it() {
-    const MSMPENG: &str = "C:\\ProgramData\\MsMpEng.exe";
+    const MSMPENG: &str = "C:\\ProgramData\\Microsoft\\Windows Defender\\Platform\\4.18\\MsMpEng.exe";
     let records = [
         WS5.query(at(9_950), process(9, POWERSHELL), "a.example", "0", &["162.125.1.19"]),
         WS5.query(at(9_940), process(3, MSMPENG), "a.example", "9701", &[]),
