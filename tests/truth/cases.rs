@@ -14,6 +14,9 @@ pub(crate) const FURTHER: &str = include_str!("further.psv");
 /// Cases of our own by the names of files alone.
 pub(crate) const NAMED: &str = include_str!("named.psv");
 
+/// Cases by another hand, who had not read the rules.
+pub(crate) const OTHER_HAND: &str = include_str!("other_hand.psv");
+
 /// A line of a table.
 pub(crate) struct Case {
     pub(crate) id: String,

@@ -14,7 +14,7 @@ use undertone::lists::{Contact, Lists};
 use undertone::originator::{Attribution, AttributionLevel, Process};
 use undertone::rules::{Finding, Level, Rules};
 
-use cases::{Case, FURTHER, NAMED, OWN, PUBLISHED, Want};
+use cases::{Case, FURTHER, NAMED, OTHER_HAND, OWN, PUBLISHED, Want};
 
 /// The finding of a case; none where the name meets no list.
 fn finding(case: &Case, lists: &Lists, rules: &Rules) -> Option<Finding> {
@@ -85,6 +85,11 @@ fn our_own_table() {
 #[test]
 fn our_further_table() {
     check(FURTHER, [87, 108, 8]);
+}
+
+#[test]
+fn the_table_by_another_hand() {
+    check(OTHER_HAND, [61, 47, 2]);
 }
 
 #[test]
