@@ -23,8 +23,12 @@ pub struct Attributor {
     most: usize,
     /// Whether everything waits for the end.
     at_end: bool,
-    /// Whether conversations are to be told.
+    /// Whether conversations are to be given back at once, however little is known of whose they are.
     flows: bool,
+    /// Whether conversations are of interest to rules, which need to know whose they are.
+    judged: bool,
+    /// Conversations that rules are to be asked of, in a live capture, once it is known whose they are.
+    unjudged: VecDeque<Unjudged>,
     contacts: Vec<Contact>,
     conversations: Vec<Conversation<Named>>,
     /// Contacts that were given back as pending.
@@ -80,6 +84,14 @@ pub struct FeedClosing {
     pub lost: bool,
 }
 
+/// A conversation that rules are to be asked of once it is known whose it is.
+#[derive(Debug)]
+struct Unjudged {
+    conversation: Conversation<Named>,
+    /// How often it was tried to find out.
+    tried: usize,
+}
+
 /// A contact and who made it.
 pub type Attributed = (Contact, Attribution);
 
@@ -92,6 +104,8 @@ pub enum Waited {
     Pending(Attributed),
     /// A conversation.
     Flow(FlowRecord),
+    /// A conversation of a live capture, that rules are yet to be asked of.
+    Late(FlowRecord),
 }
 
 const SECOND: i64 = 1_000_000_000;
@@ -104,6 +118,10 @@ impl Attributor {
     /// started anew, and captures of a pipe come minutes late.
     const KEPT: i64 = 600 * SECOND;
 
+    /// When it is tried to find out whose a conversation was, in nanoseconds after its end; and a last time when the feed has passed. A busy
+    /// network has a thousand a second, and each try is as much work as a contact.
+    const TRIES: [i64; 3] = [0, 5 * SECOND, 30 * SECOND];
+
     /// An Attributor for which everything waits until the end. With `flows` conversations are told too.
     pub fn replay(join: Join, memory: FeedMemory, flows: bool) -> Self {
         Self {
@@ -111,6 +129,8 @@ impl Attributor {
             most: memory.contacts,
             at_end: true,
             flows,
+            judged: false,
+            unjudged: VecDeque::new(),
             contacts: Vec::new(),
             conversations: Vec::new(),
             pending: VecDeque::new(),
@@ -127,6 +147,16 @@ impl Attributor {
         // Before a feed has spoken it is waited for as for the quickest.
         let patience = patience(FeedKind::Sysmon);
         Self { at_end: false, patience, ..Self::replay(join, memory, flows) }
+    }
+
+    /// Whether rules are asked of every conversation, so that it pays to wait until it is known whose it is.
+    pub const fn judge_conversations(&mut self, wanted: bool) {
+        self.judged = wanted;
+    }
+
+    /// Whether conversations are to be told.
+    pub const fn tells_flows(&self) -> bool {
+        self.flows
     }
 
     /// Takes a record of a feed.
@@ -175,7 +205,10 @@ impl Attributor {
     /// waits.
     pub fn conversation(&mut self, conversation: Conversation<Named>) -> Option<FlowRecord> {
         if !self.at_end {
-            return self.flow(conversation);
+            if self.judged {
+                self.unjudged.push_back(Unjudged { conversation: conversation.clone(), tried: 0 });
+            }
+            return Some(self.flow(conversation));
         }
         self.join.conversation(conversation.flow, conversation.first, conversation.whole);
         self.conversations.push(conversation);
@@ -216,6 +249,35 @@ impl Attributor {
         known
     }
 
+    /// Gives the conversations, of a live capture, of which it is known by now whose they are, and forgets those of which the feed will not say
+    /// it any more. What contacts there were before `now` has been taken by then.
+    pub fn tick_conversations(&mut self, now: Timestamp) -> Vec<FlowRecord> {
+        let (mut known, mut rest) = (Vec::new(), VecDeque::new());
+        let mut left = self.unjudged.len();
+        for mut one in std::mem::take(&mut self.unjudged) {
+            // Of too many the oldest get no more time.
+            let early = left > self.most;
+            left -= 1;
+            let waited = now.since(one.conversation.last);
+            let over = early || waited > self.patience;
+            if !over && Self::TRIES.get(one.tried).is_none_or(|next| waited < *next) {
+                rest.push_back(one);
+                continue;
+            }
+            one.tried += 1;
+            self.early += u64::from(early);
+            let Unjudged { conversation, tried } = one;
+            let attribution = self.whose(&conversation);
+            if attribution.level.is_tuple() || (over && attribution.process.is_some()) {
+                known.push(FlowRecord { conversation, attribution: Some(attribution) });
+            } else if !over {
+                rest.push_back(Unjudged { conversation, tried });
+            }
+        }
+        self.unjudged = rest;
+        known
+    }
+
     /// Gives all that has waited, in its order, and what there is to tell of the feeds.
     pub fn finish(mut self, tell: &mut dyn FnMut(Waited)) -> FeedClosing {
         self.join.settle();
@@ -228,17 +290,26 @@ impl Attributor {
             tell(Waited::Pending((one, attribution)));
         }
         for conversation in std::mem::take(&mut self.conversations) {
-            if let Some(flow) = self.flow(conversation) {
-                tell(Waited::Flow(flow));
-            }
+            tell(Waited::Flow(self.flow(conversation)));
+        }
+        for Unjudged { conversation, .. } in std::mem::take(&mut self.unjudged) {
+            let attribution = self.whose(&conversation);
+            tell(Waited::Late(FlowRecord { conversation, attribution: Some(attribution) }));
         }
         let mut report = self.join.report();
         report.limits.push(("contacts that were attributed before all was known".to_owned(), self.early));
         FeedClosing { lost: self.join.has_lost() || self.early > 0, report, share: self.share }
     }
 
-    /// Says whose a conversation is.
-    fn flow(&mut self, conversation: Conversation<Named>) -> Option<FlowRecord> {
+    /// Says whose a conversation is, and counts it.
+    fn flow(&mut self, conversation: Conversation<Named>) -> FlowRecord {
+        let attribution = self.whose(&conversation);
+        self.share.add(&attribution);
+        FlowRecord { conversation, attribution: Some(attribution) }
+    }
+
+    /// Whose a conversation is.
+    fn whose(&mut self, conversation: &Conversation<Named>) -> Attribution {
         let name = conversation.name.as_deref();
         let question = Question {
             at: conversation.first,
@@ -248,9 +319,7 @@ impl Attributor {
             is_server: name.is_none_or(|(_, seen_in)| seen_in.is_connection()),
             or_server: true,
         };
-        let attribution = self.join.attribute(&question);
-        self.share.add(&attribution);
-        self.flows.then_some(FlowRecord { conversation, attribution: Some(attribution) })
+        self.join.attribute(&question)
     }
 }
 
@@ -389,6 +458,44 @@ mod tests {
         // The process that goes there at other times is context, and not the answer.
         assert_eq!(levels, [AttributionLevel::Host]);
         assert!(known.iter().all(|(_, attribution)| attribution.process.is_none()));
+    }
+
+    fn conversation(milliseconds: i64, port: u16) -> Conversation<Named> {
+        let volume = crate::flow::Volume { packets: 1, bytes: 60 };
+        Conversation {
+            flow: flow(port),
+            whole: true,
+            ended: true,
+            source: 0,
+            first_frame: 1,
+            last_frame: 2,
+            first: at(milliseconds),
+            last: at(milliseconds + 500),
+            sent: volume,
+            received: volume,
+            name: None,
+        }
+    }
+
+    #[test]
+    fn a_conversation_that_is_over_before_its_record_comes_is_known_later() {
+        let mut attributor = live();
+        attributor.judge_conversations(true);
+        attributor.record(&connection(-1_000, 1, 1025));
+        let told = attributor.conversation(conversation(0, 50_000)).unwrap();
+        assert!(told.attribution.unwrap().process.is_none());
+        assert!(attributor.tick_conversations(at(100)).is_empty(), "contacts of it may yet come");
+        assert!(attributor.tick_conversations(at(40_000)).is_empty(), "the feed may yet say");
+        attributor.record(&connection(-10, 9, 50_000));
+        let known = attributor.tick_conversations(at(80_000));
+        let [FlowRecord { attribution: Some(attribution), .. }] = known.as_slice() else {
+            panic!("{known:?}")
+        };
+        assert_eq!((attribution.level, pid(attribution)), (AttributionLevel::Tuple, Some(9)));
+        assert!(attributor.tick_conversations(at(81_000)).is_empty(), "once");
+        // One that the feed never speaks of is forgotten.
+        attributor.conversation(conversation(90_000, 50_001));
+        assert!(attributor.tick_conversations(at(400_000)).is_empty() && attributor.unjudged.is_empty());
     }
 
     #[test]

@@ -7,11 +7,13 @@
 //! What the wire told comes as events, and leaves the first step as names ([`Naming`]). A contact then goes through three: who made it
 //! (`originator`), what that means (`rules`), and whether that was told before ([`Folder`]).
 
+use rustc_hash::FxHashSet;
+
 use crate::attributor::{Attributed, Attributor, FeedClosing, Waited};
 use crate::blindness::Blindness;
 use crate::capture::Timestamp;
 use crate::events::{Event, Sighting};
-use crate::flow::Conversation;
+use crate::flow::{Conversation, FlowKey};
 use crate::inspect::{BlindSpot, Observation};
 use crate::lists::{AllowList, Client, Contact};
 use crate::naming::Naming;
@@ -35,6 +37,8 @@ pub struct Correlator {
     folder: Folder,
     /// Where there is telemetry.
     attributor: Option<Attributor>,
+    /// Connections on which rules fired as on contacts, where rules are asked of every connection: they are not asked again.
+    judged: FxHashSet<FlowKey>,
 }
 
 impl Correlator {
@@ -48,8 +52,13 @@ impl Correlator {
             allowed: Folder::new(folding),
             folder: Folder::new(folding),
             attributor: None,
+            judged: FxHashSet::default(),
         }
     }
+
+    /// The most connections that are remembered to have been judged as contacts; beyond it all are forgotten, and an alert may come twice: as
+    /// many as a busy hour has.
+    const MOST_JUDGED: usize = 1 << 16;
 
     /// Takes the next event of the capture, and adds the names that are certain by it to `told`. Gives the blind spot that it shows.
     pub fn event(&mut self, event: Event, told: &mut Vec<Sighting>) -> Option<BlindSpot> {
@@ -82,13 +91,22 @@ impl Correlator {
     }
 
     /// Attributes contacts with this.
-    pub fn attribute(&mut self, attributor: Attributor) {
+    pub fn attribute(&mut self, mut attributor: Attributor) {
+        attributor.judge_conversations(self.rules.sigma().ask_connections());
         self.attributor = Some(attributor);
     }
 
     /// From now on judges by these rules, and tells of what the list allows in summaries only.
     pub fn judge_by(&mut self, rules: Rules, allow: AllowList) {
         (self.rules, self.allow) = (rules, allow);
+        if let Some(attributor) = &mut self.attributor {
+            attributor.judge_conversations(self.rules.sigma().ask_connections());
+        }
+    }
+
+    /// Whether rules are asked of every connection whose process is known.
+    pub const fn asks_connections(&self) -> bool {
+        self.rules.sigma().ask_connections()
     }
 
     /// Takes the next contact of the capture.
@@ -116,7 +134,26 @@ impl Correlator {
             Some(attributor) => attributor.conversation(conversation),
         };
         if let Some(flow) = flow {
+            self.flow(flow, tell);
+        }
+    }
+
+    /// Tells a conversation, where that is wanted.
+    fn flow(&self, flow: FlowRecord, tell: &mut dyn FnMut(Record)) {
+        if self.attributor.as_ref().is_none_or(Attributor::tells_flows) {
             tell(Record::Flow(Box::new(flow)));
+        }
+    }
+
+    /// Asks of a connection the rules that ask for no hostname, unless they were asked of it as of a contact.
+    fn connection(&mut self, flow: &FlowRecord, tell: &mut dyn FnMut(Record)) {
+        let Some(attribution) = &flow.attribution else { return };
+        if self.judged.contains(&flow.conversation.flow.key()) {
+            return;
+        }
+        if let Some(mut finding) = self.rules.connection(&flow.conversation, attribution) {
+            self.allow(&mut finding);
+            self.fold(finding, tell);
         }
     }
 
@@ -131,6 +168,10 @@ impl Correlator {
         for attributed in known.into_iter().flatten() {
             self.known(attributed, tell);
         }
+        let known = self.attributor.as_mut().map(|attributor| attributor.tick_conversations(now));
+        for flow in known.into_iter().flatten() {
+            self.connection(&flow, tell);
+        }
         self.folder.tick(now, tell);
     }
 
@@ -144,10 +185,17 @@ impl Correlator {
     pub fn finish(mut self, tell: &mut dyn FnMut(Record)) -> Over {
         let mut feed = None;
         if let Some(attributor) = self.attributor.take() {
+            let flows = attributor.tells_flows();
             feed = Some(attributor.finish(&mut |waited| match waited {
                 Waited::Contact(attributed) => self.attributed(attributed, tell),
                 Waited::Pending(attributed) => self.known(attributed, tell),
-                Waited::Flow(flow) => tell(Record::Flow(Box::new(flow))),
+                Waited::Flow(flow) => {
+                    self.connection(&flow, tell);
+                    if flows {
+                        tell(Record::Flow(Box::new(flow)));
+                    }
+                }
+                Waited::Late(flow) => self.connection(&flow, tell),
             }));
         }
         let closed_early = self.folder.closed_early() + self.allowed.closed_early();
@@ -157,7 +205,12 @@ impl Correlator {
     }
 
     fn attributed(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
-        let Some(finding) = self.judge(contact, attribution) else { return };
+        if let Some(finding) = self.judge(contact, attribution) {
+            self.fold(finding, tell);
+        }
+    }
+
+    fn fold(&mut self, finding: Finding, tell: &mut dyn FnMut(Record)) {
         if finding.allowed.is_some() {
             self.allowed.finding(finding, &mut summaries(tell));
         } else {
@@ -175,10 +228,22 @@ impl Correlator {
     /// What a contact means, and whether it is allowed; nothing where no rule says anything of it.
     fn judge(&mut self, contact: Contact, attribution: Attribution) -> Option<Finding> {
         let mut finding = self.rules.judge(contact, attribution)?;
-        if self.allow.entries().is_empty() {
-            return Some(finding);
+        if self.rules.sigma().ask_connections() && finding.contact.observation.seen_in.is_connection() {
+            if self.judged.len() >= Self::MOST_JUDGED {
+                self.judged.clear();
+            }
+            self.judged.insert(finding.contact.observation.flow.key());
         }
-        let Finding { contact, attribution, .. } = &finding;
+        self.allow(&mut finding);
+        Some(finding)
+    }
+
+    /// Says whether a finding is allowed, and by whom.
+    fn allow(&mut self, finding: &mut Finding) {
+        if self.allow.entries().is_empty() {
+            return;
+        }
+        let Finding { contact, attribution, .. } = &*finding;
         let process = attribution.originator();
         let client = Client {
             address: contact.observation.flow.src.ip,
@@ -192,7 +257,6 @@ impl Correlator {
             finding.allowed = Some(Box::new(Allowed::from(allow)));
             finding.level = Level::Informational;
         }
-        Some(finding)
     }
 
     /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.

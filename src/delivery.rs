@@ -151,6 +151,11 @@ impl Delivery {
         self
     }
 
+    /// Whether rules are asked of every connection whose process is known.
+    pub const fn asks_connections(&self) -> bool {
+        self.correlator.asks_connections()
+    }
+
     /// From now on judges contacts by these. What allow lists counted before is forgotten.
     pub fn judge_by(&mut self, rules: Rules, allow: AllowList) {
         self.correlator.judge_by(rules, allow);

@@ -348,7 +348,8 @@ impl Group {
         summary.first = summary.first.min(observation.at);
         summary.last = summary.last.max(observation.at);
         summary.seen_in.insert(observation.seen_in);
-        let mut left_out = !keep(&mut summary.hostnames, &observation.hostname);
+        let named = observation.seen_in != SeenIn::Address;
+        let mut left_out = named && !keep(&mut summary.hostnames, &observation.hostname);
         if observation.seen_in.is_connection() {
             left_out |= !keep(&mut summary.destinations, &observation.flow.dst.ip);
             left_out |= !keep(&mut summary.ports, &observation.flow.dst.port);

@@ -110,11 +110,12 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
 
     let (give, batches) = bounded(BATCHES * config.threads.get());
     let flows = config.output.flows.is_some();
+    let conversations = flows || (arrival.is_some() && delivery.asks_connections());
     let mut threads = Vec::new();
     for (thread, handles) in handles.into_iter().enumerate() {
         let (order, orders) = unbounded();
-        let worker = Worker::new(lists.load_full(), config.output.hostnames.is_some() || flows, None)
-            .with_conversations(flows);
+        let all_names = config.output.hostnames.is_some() || conversations;
+        let worker = Worker::new(lists.load_full(), all_names, None).with_conversations(conversations);
         let tap = Tap { thread, worker, lists: lists.clone(), handles, orders, batches: give.clone() };
         interfaces.orders.push(order);
         threads.push(spawn(format!("tap-{thread}"), move || tap.run())?);
@@ -132,6 +133,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let mut desk = Desk {
         config,
         delivery,
+        conversations: conversations || config.arrivals.sources.is_empty(),
         intake,
         interfaces,
         outputs,
@@ -216,6 +218,8 @@ fn tell(outputs: &Outputs) {
 struct Desk<'c> {
     config: &'c config::Live,
     delivery: Delivery,
+    /// Whether connections are kept, for rules that are asked of all of them; where there is no telemetry, none is asked.
+    conversations: bool,
     intake: Intake,
     interfaces: Interfaces<'c>,
     outputs: Outputs,
@@ -356,6 +360,9 @@ impl Desk<'_> {
                 let (before, after) = (self.lists.load().len(), lists.len());
                 self.lists.store(Arc::new(lists));
                 self.delivery.judge_by(rules, allow);
+                if self.speak && self.delivery.asks_connections() && !self.conversations {
+                    eprintln!("undertone: rules that ask for no hostname take effect at the next start");
+                }
                 self.delivery.set(&config.output);
                 self.stats = config.stats;
                 self.reloads += 1;

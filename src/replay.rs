@@ -32,10 +32,11 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let expression = filter.as_ref().map(Filter::as_str);
     let flows = config.output.flows.is_some();
     let joins = !config.feeds.paths.is_empty();
+    // Names that no list has are of interest where every connection is told, or is asked about.
+    let all_names = config.output.hostnames.is_some() || flows || (joins && rules.sigma().ask_connections());
     let make_worker = || {
         let filter = expression.and_then(|expression| Filter::new(expression).ok());
-        Worker::new(lists.clone(), config.output.hostnames.is_some() || flows, filter)
-            .with_conversations(flows || joins)
+        Worker::new(lists.clone(), all_names, filter).with_conversations(flows || joins)
     };
     let (files, problems) = savefile::open(&config.paths);
     let mut not_read = Vec::new();

@@ -106,6 +106,7 @@ fn the_communitys_rules_load_unchanged() {
     for report in reports {
         let kind = match &report.service {
             Service::Names(_) => "names",
+            Service::Connections => "connections",
             Service::Listed => "listed",
             Service::Unserved(_) => "unserved",
             Service::Never(_) => "never",
@@ -117,6 +118,8 @@ fn the_communitys_rules_load_unchanged() {
         report.notes.iter().for_each(|(what, right)| println!("    {what}; {right}"));
     }
     println!("{counts:?}, {} hostnames asked for", rules.sigma().wanted().len());
+    assert_eq!(counts, [("connections", 43), ("listed", 5), ("names", 56), ("never", 1)].into());
+    assert!(rules.sigma().ask_connections());
     assert_eq!(counts.get("refused"), None);
     assert_eq!(counts.get("unserved"), None);
     let fired = |hostname: &str, seen_in, path: &str| {
@@ -144,14 +147,14 @@ fn the_communitys_rules_load_unchanged() {
     assert_eq!(fired("unlisted.example", SeenIn::TlsSni, PS), None);
 }
 
-/// Rules without a hostname are asked on contacts with listed names, once the process is known.
+/// Rules without a hostname are asked on contacts with listed names as well, once the process is known; `connections.rs` has the others.
 #[test]
 fn a_rule_without_a_hostname_runs_on_listed_names() {
     let rules = one(&rule(
         "network_connection",
         "s:\n    Image|endswith: '\\powershell.exe'\n    Initiated: 'true'\ncondition: s",
     ));
-    assert_eq!(report(&rules).service, Service::Listed);
+    assert_eq!(report(&rules).service, Service::Connections);
     assert!(meet(&rules, "pastebin.com", SeenIn::TlsSni, PS, "").is_some());
     assert!(meet(&rules, "pastebin.com", SeenIn::TlsSni, r"C:\x.exe", "").is_none());
     assert!(meet(&rules, "pastebin.com", SeenIn::TlsSni, "", "").is_none());
@@ -240,12 +243,12 @@ fn what_can_never_fire_says_why() {
     check(
         "network_connection",
         "s:\n    TargetFilename: x\nt:\n    Image: x\ncondition: s or t",
-        &["listed names only", "a part of it needs the field TargetFilename"],
+        &["every connection", "a part of it needs the field TargetFilename"],
     );
     check(
         "network_connection",
         "s:\n    Image: x\nf:\n    TargetFilename: x\ncondition: s and not f",
-        &["listed names only"],
+        &["every connection"],
     );
     check("network_connection", "s:\n    DestinationHostname: .t.me\ncondition: s", &["begins with no dot"]);
     check(

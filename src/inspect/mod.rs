@@ -122,10 +122,12 @@ pub enum SeenIn {
     HttpConnect,
     /// The destination of a SOCKS 4a or 5 request.
     Socks,
+    /// Nowhere: the connection has no name, and the address of its server stands for one.
+    Address,
 }
 
 impl SeenIn {
-    /// Every place, in the order of counters and summaries.
+    /// Every place in which names are seen, in the order of counters and summaries.
     pub const ALL: [Self; 10] = [
         Self::DnsQuery,
         Self::DnsResponse,
@@ -148,7 +150,8 @@ impl SeenIn {
             | Self::TlsCertificate
             | Self::QuicSni
             | Self::DtlsSni
-            | Self::HttpHost => true,
+            | Self::HttpHost
+            | Self::Address => true,
         }
     }
 
@@ -165,6 +168,7 @@ impl SeenIn {
             Self::HttpHost => "http_host",
             Self::HttpConnect => "http_connect",
             Self::Socks => "socks",
+            Self::Address => "address",
         }
     }
 }

@@ -100,6 +100,21 @@ impl Entry {
         *self.about.list == *Wanted::LIST
     }
 
+    /// An entry for a connection that a rule fires on whatever its server is called. No list has it, and it is no service: what it is
+    /// called is the rule.
+    pub fn of_rule(rule: &str) -> Self {
+        let about = Service { name: Some(rule.into()), list: Self::OF_RULE.into(), ..Service::default() };
+        Self { suffix: Box::default(), tier: Tier::Four, tenants: false, about: Arc::new(about) }
+    }
+
+    /// Whether it is [one for a connection](Self::of_rule), and no service.
+    pub fn is_of_rule(&self) -> bool {
+        *self.about.list == *Self::OF_RULE
+    }
+
+    /// What stands for the list of such an entry.
+    const OF_RULE: &str = "connections";
+
     /// The label that names the customer, where names below this suffix have one: `contoso` of `contoso.sharepoint.com`.
     pub fn tenant<'h>(&self, hostname: &'h str) -> Option<&'h str> {
         if !self.tenants {

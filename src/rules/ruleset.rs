@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::{Facts, Finding, Level, LevelRules, Rule, SigmaRules};
-use crate::lists::Contact;
-use crate::originator::{Attribution, Originator, Programs, WireClients};
+use crate::flow::Conversation;
+use crate::hostname::Hostname;
+use crate::inspect::{Detail, Observation, SeenIn};
+use crate::lists::{Contact, Entry};
+use crate::originator::{Attribution, Originator, Programs, WireClass, WireClients};
 
 /// Every rule that is loaded.
 #[derive(Debug)]
@@ -48,9 +51,7 @@ impl Rules {
         let mut rules: Vec<Arc<Rule>> =
             levels.and_then(|levels| levels.judge(&facts)).into_iter().cloned().collect();
         rules.extend(self.sigma.fire(&facts));
-        let level = rules.iter().filter_map(|rule| rule.level).max().unwrap_or(Level::Informational);
-        // Stable: of the same level, the one that comes first in its file.
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.level));
+        let level = sorted(&mut rules);
         (!rules.is_empty()).then_some(Finding {
             contact,
             attribution,
@@ -61,4 +62,51 @@ impl Rules {
             allowed: None,
         })
     }
+
+    /// What a connection means by the rules that ask for no hostname; none where none of them fires, or nobody is named.
+    ///
+    /// Such a finding has no service: its entry is [that of the rule](Entry::of_rule) which gave the level.
+    pub fn connection(
+        &self,
+        conversation: &Conversation<(Hostname, SeenIn)>,
+        attribution: &Attribution,
+    ) -> Option<Finding> {
+        let process = attribution.originator().or(attribution.process.as_ref())?;
+        let image = process.executable.as_deref().or(process.name.as_deref()).unwrap_or_default();
+        let flow = conversation.flow;
+        if !self.sigma.may_fire_on_connection(image, flow.dst.port) {
+            return None;
+        }
+        let (hostname, seen_in) = match conversation.name.as_deref() {
+            Some((name, seen_in)) if seen_in.is_connection() => (name.clone(), *seen_in),
+            _ => (Hostname::new(flow.dst.ip.to_string()).ok()?, SeenIn::Address),
+        };
+        let observation = Observation {
+            at: conversation.first,
+            source: conversation.source,
+            frame: conversation.first_frame,
+            flow,
+            hostname,
+            seen_in,
+            detail: Detail::Nothing,
+            path: None,
+            disagrees_with: Vec::new(),
+        };
+        let originator = Originator::of(attribution, self.programs).map(Box::new);
+        let mut contact = Contact { observation, entry: Arc::new(Entry::of_rule("")) };
+        let wire = WireClass::Unknown;
+        let facts = Facts { contact: &contact, attribution, originator: originator.as_deref(), wire };
+        let mut rules = self.sigma.fire_on_connection(&facts, image, flow.dst.port);
+        let level = sorted(&mut rules);
+        contact.entry = Arc::new(Entry::of_rule(&rules.first()?.name));
+        let attribution = attribution.clone();
+        Some(Finding { contact, attribution, originator, wire, level, rules, allowed: None })
+    }
+}
+
+/// Puts the rule first that gives the level. Gives that.
+fn sorted(rules: &mut [Arc<Rule>]) -> Level {
+    // Stable: of the same level, the one that comes first in its file.
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.level));
+    rules.iter().filter_map(|rule| rule.level).max().unwrap_or(Level::Informational)
 }

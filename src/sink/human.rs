@@ -56,9 +56,9 @@ impl<W: Write> Human<W> {
         write!(line, "{}  ", self.paint(DIM, clock(observation.at)))?;
         write!(line, "{}  ", self.paint(style(level), format_args!("{:<8}", short(level))))?;
         write!(line, "{:<15}  ", observation.flow.src.ip.to_string())?;
-        let service = Printable(finding.listed().service).to_string();
+        let service = finding.service();
         write!(line, "{}  ", self.paint(BOLD, format_args!("{service:<18}")))?;
-        let name = Printable(&observation.hostname).to_string();
+        let name = finding.name();
         write!(line, "{}  ", self.paint(CYAN, format_args!("{name:<36}")))?;
         let how = how(alert.seen_in.iter().copied(), observation);
         write!(line, "{}", self.paint(DIM, how))?;
@@ -197,7 +197,7 @@ impl From<&Summary> for Row {
             cells: [
                 short(finding.level).to_owned(),
                 finding.contact.observation.flow.src.ip.to_string(),
-                Printable(finding.listed().service).to_string(),
+                finding.service(),
                 count(summary.count),
                 format!("{} – {}", first.get(..19).unwrap_or(&first), last.unwrap_or_default()),
             ],

@@ -175,14 +175,30 @@ struct Listed<'a> {
 }
 
 impl Finding {
-    fn listed(&self) -> Listed<'_> {
+    /// The list entry; none where a rule fired on a connection whatever its server is called.
+    fn listed(&self) -> Option<Listed<'_>> {
         let entry = &self.contact.entry;
-        Listed {
+        (!entry.is_of_rule()).then(|| Listed {
             suffix: &entry.suffix,
             service: entry.service(),
             category: entry.category(),
             also: &entry.about.also,
             tier: entry.tier.number(),
+        })
+    }
+
+    /// The service, for people.
+    fn service(&self) -> String {
+        self.listed()
+            .map_or_else(|| "(no service)".to_owned(), |listed| Printable(listed.service).to_string())
+    }
+
+    /// The name that was seen, for people; the server where there was none.
+    fn name(&self) -> String {
+        let observation = &self.contact.observation;
+        match observation.seen_in {
+            SeenIn::Address => observation.flow.dst.to_string(),
+            _ => Printable(&observation.hostname).to_string(),
         }
     }
 }

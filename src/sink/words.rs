@@ -88,7 +88,7 @@ pub(super) fn protocol(observation: &Observation) -> Option<&'static str> {
 pub(super) const fn protocol_of(seen_in: SeenIn) -> Option<&'static str> {
     Some(match seen_in {
         SeenIn::DnsQuery | SeenIn::DnsResponse => "dns",
-        SeenIn::DnsAnswer => return None,
+        SeenIn::DnsAnswer | SeenIn::Address => return None,
         SeenIn::TlsSni | SeenIn::TlsCertificate => "tls",
         SeenIn::QuicSni => "quic",
         SeenIn::DtlsSni => "dtls",
@@ -101,7 +101,7 @@ pub(super) const fn protocol_of(seen_in: SeenIn) -> Option<&'static str> {
 pub(super) const fn carrier(seen_in: SeenIn) -> &'static str {
     match seen_in {
         SeenIn::DnsQuery | SeenIn::DnsResponse => "DNS",
-        SeenIn::DnsAnswer => "a connection without a name",
+        SeenIn::DnsAnswer | SeenIn::Address => "a connection without a name",
         SeenIn::TlsSni | SeenIn::TlsCertificate => "TLS",
         SeenIn::QuicSni => "QUIC",
         SeenIn::DtlsSni => "DTLS",

@@ -102,10 +102,10 @@ impl Scene {
         self.ports = self.ports % 20_000 + 1;
         let (client, there) = ((on.ip, 40_000 + self.ports), (server, 443));
         let hello = hello.map_or_else(|| packets::hello(name.trim_end_matches('.')), <[u8]>::to_vec);
-        self.frames.push((at + 0.020, packets::segment(client, there, 1000, "S", &[])));
+        self.frames.push((at + 0.020, packets::segment(client, there, 0, "S", &[])));
         self.frames.push((at + 0.030, packets::segment(there, client, 5000, "SA", &[])));
-        self.frames.push((at + 0.040, packets::segment(client, there, 1001, "A", &hello)));
-        self.frames.push((at + 0.300, packets::segment(client, there, 1001 + hello.len() as u32, "FA", &[])));
+        self.frames.push((at + 0.040, packets::segment(client, there, 1, "A", &hello)));
+        self.frames.push((at + 0.300, packets::segment(client, there, 1 + hello.len() as u32, "FA", &[])));
         let told = Told::Connection { from: client, to: there };
         self.records.push((at + 0.025, on.clone(), program.clone(), told));
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use rsigma_eval::{Event, EventValue};
 
 use crate::flow::Protocol;
-use crate::inspect::Detail;
+use crate::inspect::{Detail, SeenIn};
 use crate::originator::{Originator, Process};
 use crate::rules::Facts;
 
@@ -55,7 +55,7 @@ pub const FIELDS: &[Field] = &[
     wire("DestinationPort", "its port"),
     wire("DestinationIsIpv6", "true or false"),
     wire("Protocol", "tcp or udp"),
-    wire("Initiated", "true: names are seen where a client makes a connection"),
+    wire("Initiated", "true; false where the process is who accepted the connection"),
     wire("Computer", "the endpoint's name, where telemetry knows it"),
     process("Image", "the path of the process's file"),
     process("ProcessId", "its number"),
@@ -110,6 +110,16 @@ impl<'a> ContactEvent<'a> {
         let process = self.process();
         let parent = process.and_then(|process| process.parent.as_deref());
         let of = |text: &'a Option<std::sync::Arc<str>>| text.as_deref().map(text_value);
+        // A connection that no list speaks of has no service, and perhaps no name.
+        if entry.is_of_rule() {
+            let of_service =
+                ["ServiceName", "ServiceCategory", "ServiceEntry", "NoiseTier", "Tenant", "OriginatorAtHome"];
+            let has_no_name = observation.seen_in == SeenIn::Address;
+            if of_service.contains(&name) || (has_no_name && (HOSTNAMES.contains(&name) || name == "SeenIn"))
+            {
+                return None;
+            }
+        }
         let value = match name {
             "DestinationHostname" | "QueryName" | "query" => text_value(&observation.hostname),
             "HostnameAndParents" => {
@@ -132,7 +142,7 @@ impl<'a> ContactEvent<'a> {
                 Protocol::UDP => EventValue::Str(Cow::Borrowed("udp")),
                 Protocol(number) => EventValue::Int(number.into()),
             },
-            "Initiated" => EventValue::Bool(true),
+            "Initiated" => EventValue::Bool(!attribution.accepted),
             "SourceHostname" | "Computer" => text_value(&attribution.host.as_ref()?.name),
             "Image" => process.and_then(|process| of(&process.executable).or_else(|| of(&process.name)))?,
             "ProcessId" => EventValue::Int(process?.pid?.into()),

@@ -5,9 +5,12 @@
 //! (`names`), and when a rule may be asked at all: one that speaks of a process waits until the process is known, since rsigma reads a
 //! missing field as no match, and an exclusion would not hold.
 //!
-//! What is not served is named ([`Service`]): correlation rules, other log sources, rules that can never fire. A rule
-//! without a hostname runs on every contact with a listed name, and not on other connections; this is told too.
+//! A rule without a hostname runs on every connection whose process telemetry names, whatever its server is called
+//! ([`SigmaRules::fire_on_connection`]); one of questions on listed names only. What is not served is named ([`Service`]): correlation rules,
+//! other log sources, rules that can never fire.
 
+mod anchors;
+mod connections;
 pub mod fields;
 mod names;
 
@@ -21,6 +24,7 @@ use rsigma_parser::SigmaRule;
 use super::{Facts, Level, Rule};
 use crate::lists::Wanted;
 use crate::originator::record::FeedKind;
+use connections::OnConnections;
 use fields::{ContactEvent, FIELDS};
 
 /// Every Sigma rule that is loaded.
@@ -29,6 +33,8 @@ pub struct SigmaRules {
     connections: Engine,
     /// Rules for questions.
     questions: Engine,
+    /// Rules that ask for no hostname.
+    on_connections: OnConnections,
     loaded: Vec<Loaded>,
     wanted: BTreeSet<Wanted>,
     reports: Vec<Report>,
@@ -62,7 +68,9 @@ pub struct Report {
 pub enum Service {
     /// On every contact with the hostnames that it asks for.
     Names(usize),
-    /// On every contact with a listed name: it asks for no hostname.
+    /// On every connection whose process is known: it asks for no hostname.
+    Connections,
+    /// On every question for a listed name: it asks for no hostname.
     Listed,
     /// Not at all, and why.
     Unserved(String),
@@ -102,7 +110,10 @@ impl fmt::Display for Service {
         match self {
             Self::Names(1) => f.write_str("runs on 1 hostname"),
             Self::Names(count) => write!(f, "runs on {count} hostnames"),
-            Self::Listed => f.write_str("runs on contacts with listed names only: it asks for no hostname"),
+            Self::Connections => f.write_str(
+                "runs on every connection whose process telemetry (--feed) names: it asks for no hostname",
+            ),
+            Self::Listed => f.write_str("runs on questions for listed names only: it asks for no hostname"),
             Self::Unserved(why) => write!(f, "is not served: {why}"),
             Self::Never(why) => write!(f, "can never fire: it {why}"),
             Self::Refused(why) => write!(f, "is refused: {why}"),
@@ -141,6 +152,7 @@ impl SigmaRules {
         Self {
             connections: Engine::new(),
             questions: Engine::new(),
+            on_connections: OnConnections::default(),
             loaded: Vec::new(),
             wanted: BTreeSet::new(),
             reports: Vec::new(),
@@ -180,6 +192,25 @@ impl SigmaRules {
         fired.collect()
     }
 
+    /// Whether any rule is to be asked of connections whatever their servers are called.
+    pub const fn ask_connections(&self) -> bool {
+        !self.on_connections.is_empty()
+    }
+
+    /// Whether any rule may fire on a connection to this port by a process of this file: most connections are spared the rest.
+    pub fn may_fire_on_connection(&self, image: &str, port: u16) -> bool {
+        !self.on_connections.candidates(image, port).is_empty()
+    }
+
+    /// The rules without a hostname that fire on a connection, of those that [may](Self::may_fire_on_connection).
+    pub fn fire_on_connection(&self, facts: &Facts<'_>, image: &str, port: u16) -> Vec<Arc<Rule>> {
+        let event = ContactEvent(*facts);
+        let candidates = self.on_connections.candidates(image, port).into_iter();
+        let fired = candidates.filter(|free| rsigma_eval::evaluate_rule(&free.rule, &event).is_some());
+        let loaded = fired.filter_map(|free| self.loaded.get(free.loaded));
+        loaded.filter(|loaded| loaded.may_fire(&event)).map(|loaded| Arc::clone(&loaded.rule)).collect()
+    }
+
     /// The hostnames that rules of the user's ask for.
     pub const fn wanted(&self) -> &BTreeSet<Wanted> {
         &self.wanted
@@ -192,7 +223,8 @@ impl SigmaRules {
         };
         let parts = [
             (count(&|service| matches!(service, Service::Names(_))), "by hostname"),
-            (count(&|service| matches!(service, Service::Listed)), "on listed names only"),
+            (count(&|service| matches!(service, Service::Connections)), "on connections by process"),
+            (count(&|service| matches!(service, Service::Listed)), "on questions for listed names only"),
             (count(&|service| matches!(service, Service::Unserved(_))), "not served"),
             (count(&|service| matches!(service, Service::Never(_))), "that can never fire"),
             (count(&|service| matches!(service, Service::Refused(_))), "refused"),
@@ -273,6 +305,7 @@ impl SigmaRules {
             service: match (&reading.hostnames, &reading.never) {
                 (_, Some(why)) => Service::Never(why.clone()),
                 (Some(names), None) => Service::Names(names.len()),
+                (None, None) if connection => Service::Connections,
                 (None, None) => Service::Listed,
             },
             notes: reading.notes,
@@ -292,6 +325,9 @@ impl SigmaRules {
             rule.id = Some(number.to_string());
             match rsigma_eval::compile_rule(&rule) {
                 Ok(done) => {
+                    if connection && reading.hostnames.is_none() {
+                        self.on_connections.add(number, &rule, done.clone());
+                    }
                     if !file.is_empty() {
                         self.wanted.extend(reading.hostnames.into_iter().flatten());
                     }

@@ -440,7 +440,7 @@ impl<'a> HostnameFields<'a> {
         };
         let other = |(seen_in, name): &'a (SeenIn, Hostname)| OtherName { name, seen_in: seen_in.as_str() };
         Self {
-            name: Some(&observation.hostname),
+            name: (observation.seen_in != SeenIn::Address).then_some(&observation.hostname),
             seen_in,
             age_ms: derived.and_then(|derived| derived.age).map(|age| age / 1_000_000),
             candidates: derived

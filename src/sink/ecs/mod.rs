@@ -129,6 +129,7 @@ impl<'a> Document<'a> {
     fn hostname(observation: &'a Observation, sources: &'a Sources) -> Self {
         let Flow { src, dst, protocol } = observation.flow;
         let name = &*observation.hostname;
+        let named = observation.seen_in != SeenIn::Address;
         let (mut file, mut frame, mut interface) = (None, None, None);
         match sources.get(observation.source) {
             Some(Source::File(path)) => {
@@ -162,7 +163,7 @@ impl<'a> Document<'a> {
             rule: None,
             threat: None,
             source: End::new(src, None),
-            destination: Some(End::new(dst, Some(name))),
+            destination: Some(End::new(dst, Some(name).filter(|_| named))),
             network: Network {
                 transport: Some(Transport(protocol)),
                 type_: if src.ip.is_ipv4() { "ipv4" } else { "ipv6" },
@@ -188,7 +189,7 @@ impl<'a> Document<'a> {
                 Detail::Hello(_) => Some(Tls { client: TlsClient { server_name: name } }),
                 _ => None,
             },
-            related: Related { ip: related_ips, hosts: vec![name] },
+            related: Related { ip: related_ips, hosts: if named { vec![name] } else { Vec::new() } },
             file,
             undertone: Undertone {
                 level: None,
@@ -215,7 +216,8 @@ impl<'a> Document<'a> {
             ruleset: rule.ruleset(),
             author: rule.author.as_deref().map(|author| [author]),
         });
-        self.network.application = Some(listed.service.to_lowercase().replace(' ', "-"));
+        self.network.application =
+            listed.as_ref().map(|listed| listed.service.to_lowercase().replace(' ', "-"));
         self.undertone.level = Some(finding.level.as_str());
         self.undertone.rules = finding.rules.iter().map(|rule| FiredRule::from(&**rule)).collect();
         self.undertone.originator = OriginatorFields::of(finding);
@@ -223,7 +225,7 @@ impl<'a> Document<'a> {
         let Endpoint { host, user, process, container } = Endpoint::from(&finding.attribution);
         (self.host, self.user, self.process, self.container) = (host, user, process, container);
         self.undertone.allowed = finding.allowed.as_deref().map(AllowedFields::from);
-        self.undertone.service = Some(ServiceFields {
+        self.undertone.service = listed.map(|listed| ServiceFields {
             name: listed.service,
             category: listed.category,
             also: listed.also,
@@ -251,7 +253,11 @@ fn hello_fields(observation: &Observation) -> Option<HelloFields<'_>> {
 
 /// A sentence for people who read a list of alerts.
 fn reason(finding: &Finding) -> String {
-    let listed = finding.listed();
+    let Some(listed) = finding.listed() else {
+        let rule = finding.rules.first().map_or("", |rule| &rule.name);
+        let how = if finding.attribution.accepted { "accepted a connection to" } else { "connected to" };
+        return format!("{} {how} {} ({rule})", who(finding), finding.name());
+    };
     let observation = &finding.contact.observation;
     let name = &observation.hostname;
     let client = who(finding);
@@ -278,8 +284,12 @@ fn who(finding: &Finding) -> String {
 }
 
 fn summed_up(summary: &Summary) -> String {
-    let listed = summary.finding.listed();
     let client = who(&summary.finding);
+    let Some(listed) = summary.finding.listed() else {
+        let rule = summary.finding.rules.first().map_or("", |rule| &rule.name);
+        let connections = if summary.count == 1 { "connection" } else { "connections" };
+        return format!("{client} had {} {connections} that met a rule ({rule})", summary.count);
+    };
     let contacts = if summary.count == 1 { "contact" } else { "contacts" };
     format!("{client} had {} {contacts} with {} ({})", summary.count, listed.service, listed.category)
 }
