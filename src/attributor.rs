@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::capture::Timestamp;
 use crate::flow::Conversation;
-use crate::inspect::SeenIn;
+use crate::inspect::{SeenIn, dhcp};
 use crate::lists::Contact;
 use crate::originator::record::{FeedKind, Record};
 use crate::originator::{Attribution, AttributionLevel, FeedMemory, FeedReport, Join, Question};
@@ -164,6 +164,11 @@ impl Attributor {
         self.patience = self.patience.max(patience(record.feed));
         self.fresh = true;
         self.join.record(record);
+    }
+
+    /// Takes what DHCP told of a client and its address.
+    pub fn lease(&mut self, message: &dhcp::Message, at: Timestamp) {
+        self.join.lease(message, at);
     }
 
     /// Takes a contact. Gives it back with who made it, or as pending; nothing where it waits.

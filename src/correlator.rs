@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use crate::attributor::{Attributed, Attributor, FeedClosing, Waited};
 use crate::blindness::Blindness;
 use crate::capture::Timestamp;
-use crate::events::{Event, Sighting};
+use crate::events::{Event, Sighting, What};
 use crate::flow::{Conversation, FlowKey};
 use crate::inspect::{BlindSpot, Observation};
 use crate::lists::{AllowList, Client, Contact};
@@ -62,6 +62,12 @@ impl Correlator {
 
     /// Takes the next event of the capture, and adds the names that are certain by it to `told`. Gives the blind spot that it shows.
     pub fn event(&mut self, event: Event, told: &mut Vec<Sighting>) -> Option<BlindSpot> {
+        if let What::Lease(message) = &event.what {
+            if let Some(attributor) = &mut self.attributor {
+                attributor.lease(message, event.mark.at);
+            }
+            return None;
+        }
         let spot = self.blindness.event(&event);
         self.naming.take(event, told);
         spot

@@ -346,6 +346,7 @@ impl Delivery {
                 .collect();
             if malformed {
                 found.push(("dns: malformed or cut short".to_owned(), totals.dns_malformed));
+                found.push(("dhcp: malformed or cut short".to_owned(), totals.dhcp_malformed));
                 found.push(("tls: the server name is no hostname".to_owned(), totals.no_hostname));
                 found.extend(totals.quic.iter().map(|(why, count)| (why.words().to_owned(), *count)));
             } else {
@@ -437,6 +438,7 @@ fn say_of_feeds(closing: &mut Closing, feed: FeedClosing) {
     closing.feed.push(("again".to_owned(), report.duplicates));
     closing.feed.push(("without a host".to_owned(), report.without_host));
     closing.hosts = report.hosts;
+    closing.leases = report.leases;
     closing.processes = report.processes;
     closing.connections = (share.named(), share.known());
     closing.levels = (AttributionLevel::ALL.iter().zip(share.levels))

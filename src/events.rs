@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::decode::Path;
 use crate::flow::{Flow, Protocol};
 use crate::hostname::Hostname;
+use crate::inspect::dhcp;
 use crate::inspect::dns::Answered;
 use crate::inspect::quic::Refusal;
 use crate::inspect::tls::KeptHello;
@@ -39,6 +40,10 @@ pub enum What {
     Certificate(Box<Certified>),
     /// What a resolver told a client.
     Answer(Box<Resolved>),
+    /// What DHCP told of a client and its address.
+    Lease(Box<dhcp::Message>),
+    /// A message of DHCP that could not be read.
+    MalformedDhcp,
     /// A server name, or a Host, that is an address: no hostname.
     Address,
     /// A server name that is no hostname.
@@ -73,12 +78,14 @@ impl What {
             | Self::Named(..)
             | Self::Nameless(_)
             | Self::Certificate(_)
-            | Self::Answer(_) => true,
+            | Self::Answer(_)
+            | Self::Lease(_) => true,
             Self::Counted(_)
             | Self::Address
             | Self::NoHostname
             | Self::Quic(_)
             | Self::MalformedDns
+            | Self::MalformedDhcp
             | Self::Reassembled
             | Self::GivenUp
             | Self::Refused(_) => false,

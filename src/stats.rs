@@ -46,6 +46,8 @@ pub struct Counts {
     pub forgotten: u64,
     /// DNS messages that could not be read to their end.
     pub dns_malformed: u64,
+    /// DHCP messages that could not be read.
+    pub dhcp_malformed: u64,
     /// Why frames gave no packet.
     pub refused: Refused,
 }
@@ -79,7 +81,9 @@ impl Counts {
                 *layers.entry(layer.to_string()).or_default() += tally.frames;
             }
         }
-        for (layer, count) in [("dns", self.dns_malformed), ("tls", self.no_hostname)] {
+        for (layer, count) in
+            [("dns", self.dns_malformed), ("dhcp", self.dhcp_malformed), ("tls", self.no_hostname)]
+        {
             if count > 0 {
                 *layers.entry(layer.to_owned()).or_default() += count;
             }
@@ -130,6 +134,7 @@ impl Counts {
         self.copies += next.copies;
         self.forgotten += next.forgotten;
         self.dns_malformed += next.dns_malformed;
+        self.dhcp_malformed += next.dhcp_malformed;
         for (count, more) in self.names.iter_mut().zip(next.names) {
             *count += more;
         }

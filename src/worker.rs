@@ -27,7 +27,7 @@ use crate::flow::defrag::{self, Defrag, FragmentKey, Reassembly};
 use crate::flow::{self, Conversation, Endpoint, Flow, Ledger, Protocol};
 use crate::hostname::Hostname;
 use crate::inspect::stream::Said;
-use crate::inspect::{SeenIn, dns, quic};
+use crate::inspect::{SeenIn, dhcp, dns, quic};
 use crate::lists::Lists;
 use crate::names::Names;
 use crate::questions::Questions;
@@ -78,13 +78,12 @@ impl Told {
         self.events.len()
     }
 
-    /// Whether anything was told since that a copy of the packet would double. An answer of DNS is the same if it comes twice, and that there
-    /// is a conversation is told once.
+    /// Whether anything was told since that a copy of the packet would double. An answer of DNS and a lease are the same if they come twice, and
+    /// that there is a conversation is told once.
     fn tells_since(&self, before: usize) -> bool {
-        self.events
-            .iter()
-            .skip(before)
-            .any(|(_, event)| !matches!(event.what, What::Answer(_)) && event.what.datagrams().is_none())
+        self.events.iter().skip(before).any(|(_, event)| {
+            !matches!(event.what, What::Answer(_) | What::Lease(_)) && event.what.datagrams().is_none()
+        })
     }
 
     /// Remembers that a packet told something since so much was told.
@@ -426,6 +425,15 @@ impl Judge {
             through(&packet.path, events, |events| {
                 names.message(flow, payload, mark, told_of, questions, events);
             });
+        } else if dhcp::is_between(src_port, dst_port) {
+            // Each message speaks for itself.
+            tag = None;
+            let what = match dhcp::message(payload) {
+                Ok(message) => Some(What::Lease(Box::new(message))),
+                Err(dhcp::NoMessage::Malformed) => Some(What::MalformedDhcp),
+                Err(dhcp::NoMessage::NotThis) => None,
+            };
+            events.extend(what.map(|what| (of, Event { mark, what })));
         } else {
             let seen = Seen { mark, path: &packet.path };
             let useful = names.is_useful();
@@ -640,11 +648,12 @@ fn finished(source: u32, frames: u64, events: &mut Vec<(u32, Event)>, mut counts
             }
             What::Counted(seen_in) | What::Named(seen_in, _) => counts.name(*seen_in),
             What::Nameless(one) => counts.nameless += u64::from(one.instead == Instead::Hello),
-            What::Certificate(_) | What::Answer(_) => {}
+            What::Certificate(_) | What::Answer(_) | What::Lease(_) => {}
             What::Address => counts.addresses += 1,
             What::Quic(why) => counts.refuse_quic(*why, 1),
             What::NoHostname => counts.no_hostname += 1,
             What::MalformedDns => counts.dns_malformed += 1,
+            What::MalformedDhcp => counts.dhcp_malformed += 1,
             What::Reassembled => counts.reassembled += 1,
             What::GivenUp => counts.unfinished += 1,
             What::Refused(Reason::Fragment(defrag::Reason::Copy)) => counts.copies += 1,

@@ -61,3 +61,33 @@ fn a_beacon_of_ten_thousand_is_one_alert_and_one_summary() {
     assert_eq!(summary["process"]["pid"], 3284);
     assert_eq!(summary["undertone"]["summary"]["count"], TURNS * 2, "{summary}");
 }
+
+/// Two hosts that swap their addresses, and telemetry that has none: whose each is, leases alone say.
+#[test]
+fn leases_name_the_hosts_of_a_feed_without_addresses() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps/dhcp");
+    let capture = std::fs::read(folder.join("input.pcap")).unwrap();
+    let feed = std::fs::read_to_string(folder.join("sysmon.xml")).unwrap();
+    let work = tempfile::tempdir().unwrap();
+    for threads in ["1", "3"] {
+        let ran = replay(work.path(), &capture, &feed, &["--threads", threads]).ended(0);
+        let ran = ran.says(&["2 hosts   4 leases by DHCP"]);
+        let records = ran.records();
+        let found: Vec<_> = of_kind(&records, "undertone.alert")
+            .into_iter()
+            .map(|alert| {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                assert_eq!(alert["undertone"]["attribution"]["level"], "dns-answer", "{alert}");
+                (text(&alert["source"]["ip"]), text(&alert["host"]["name"]), text(&alert["process"]["name"]))
+            })
+            .collect();
+        let expected = [
+            ("10.77.0.21", "ws1.office.example", "curl.exe"),
+            ("10.77.0.22", "ws2.office.example", "powershell.exe"),
+            ("10.77.0.21", "ws2.office.example", "powershell.exe"),
+            ("10.77.0.22", "ws1.office.example", "curl.exe"),
+        ];
+        let expected = expected.map(|(ip, host, name)| (ip.to_owned(), host.to_owned(), name.to_owned()));
+        assert_eq!(found, expected);
+    }
+}

@@ -7,6 +7,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod blind;
+pub mod dhcp;
 pub mod dns;
 pub mod dtls;
 pub mod http;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::leases::Leases;
 use crate::capture::Timestamp;
 
 const SECOND: i64 = 1_000_000_000;
@@ -58,6 +59,8 @@ pub(super) struct Hosts {
     /// Whether `seen` is in order.
     sorted: bool,
     stated: FxHashMap<IpAddr, Vec<HostId>>,
+    /// What DHCP said on the wire.
+    pub(super) leases: Leases,
     /// How many hosts and sightings of addresses were given up because a limit was reached.
     pub(super) given_up: u64,
 }
@@ -190,17 +193,12 @@ impl Hosts {
         self.names.get(host.0 as usize)?.id.clone()
     }
 
-    /// How many hosts there are.
-    pub(super) fn len(&self) -> usize {
-        (self.canonical.iter().enumerate()).filter(|(number, host)| *number == host.0 as usize).count()
-    }
-
     /// Takes that an address was a host's at a time of the wire.
     pub(super) fn saw(&mut self, ip: IpAddr, host: HostId, at: Timestamp) {
         if !can_be_owned(ip) {
             return;
         }
-        let seen = Seen { minute: at.as_nanos().div_euclid(60 * SECOND), host };
+        let seen = Seen { minute: minute(at), host };
         let known = self.seen.entry(ip).or_default();
         // What is told again is mostly told next.
         if known.last() == Some(&seen) {
@@ -247,21 +245,46 @@ impl Hosts {
         self.sorted = true;
     }
 
-    /// Whose an address is at a time of the wire, as of the last [`Self::sort`].
+    /// Whose an address is at a time of the wire, as of the last [`Self::sort`]: as stated; as telemetry of about then says; as the lease
+    /// of then says, if telemetry has not said otherwise since; as telemetry of before and after says.
     pub(super) fn owner(&self, ip: IpAddr, at: Timestamp) -> Owner {
         if let Some(stated) = self.stated.get(&ip) {
             return self.several(stated.iter().copied());
         }
-        let Some(seen) = self.seen.get(&ip) else { return Owner::Nobody };
-        let minute = at.as_nanos().div_euclid(60 * SECOND);
+        let lease = self.leases.holder(ip, at);
+        let lease = lease.map(|(host, from)| (self.canonical(host), minute(from)));
+        let Some(seen) = self.seen.get(&ip) else {
+            return lease.map_or(Owner::Nobody, |(host, _)| Owner::One(host));
+        };
+        let told = self.seen_owner(seen, minute(at));
+        match (lease, &told.owner) {
+            (None, _) => told.owner,
+            (Some((host, _)), Owner::Several(hosts)) if hosts.contains(&host) => Owner::One(host),
+            (Some((host, from)), _) if !told.about && told.before.is_none_or(|before| before <= from) => {
+                Owner::One(host)
+            }
+            _ => told.owner,
+        }
+    }
+
+    /// Whose an address is by telemetry alone.
+    pub(super) fn told_owner(&self, ip: IpAddr, at: Timestamp) -> Owner {
+        if let Some(stated) = self.stated.get(&ip) {
+            return self.several(stated.iter().copied());
+        }
+        self.seen.get(&ip).map_or(Owner::Nobody, |seen| self.seen_owner(seen, minute(at)).owner)
+    }
+
+    fn seen_owner(&self, seen: &[Seen], minute: i64) -> Told {
         let from = seen.partition_point(|one| one.minute < minute - Self::ABOUT);
         let to = seen.partition_point(|one| one.minute <= minute + Self::ABOUT);
         let about = seen.get(from..to).unwrap_or_default();
+        let before = from.checked_sub(1).and_then(|before| seen.get(before));
+        let told = |owner| Told { owner, about: !about.is_empty(), before: before.map(|one| one.minute) };
         if about.is_empty() {
             // Whoever had it before has it still, or the next one has it already.
-            let around =
-                from.checked_sub(1).and_then(|before| seen.get(before)).into_iter().chain(seen.get(to));
-            return self.several(around.map(|one| one.host));
+            let around = before.into_iter().chain(seen.get(to));
+            return told(self.several(around.map(|one| one.host)));
         }
         let mut hosts: Vec<HostId> = about.iter().map(|one| one.host).collect();
         hosts.dedup();
@@ -271,12 +294,12 @@ impl Hosts {
             && last < first
         {
             if minute <= last {
-                return Owner::One(*one);
+                return told(Owner::One(*one));
             } else if minute >= first {
-                return Owner::One(*other);
+                return told(Owner::One(*other));
             }
         }
-        self.several(hosts.into_iter())
+        told(self.several(hosts.into_iter()))
     }
 
     /// In the order of their names: the order in which they came says nothing.
@@ -290,6 +313,19 @@ impl Hosts {
             _ => Owner::Several(hosts),
         }
     }
+}
+
+/// What telemetry says of an address.
+struct Told {
+    owner: Owner,
+    /// Whether of about the time that is asked for.
+    about: bool,
+    /// The last minute before that of which it says anything.
+    before: Option<i64>,
+}
+
+const fn minute(at: Timestamp) -> i64 {
+    at.as_nanos().div_euclid(60 * SECOND)
 }
 
 fn last_of(seen: &[Seen], host: HostId) -> Option<i64> {
@@ -314,8 +350,9 @@ pub(super) const fn can_be_owned(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::dhcp::{Kind, Message};
 
-    const fn minute(minute: i64) -> Timestamp {
+    const fn at_minute(minute: i64) -> Timestamp {
         Timestamp::from_nanos(minute * 60 * SECOND)
     }
 
@@ -359,11 +396,11 @@ mod tests {
         let mut hosts = Hosts::default();
         for (when, name) in seen {
             let host = hosts.host(name, None).unwrap();
-            hosts.saw(ip("10.0.0.7"), host, minute(*when));
+            hosts.saw(ip("10.0.0.7"), host, at_minute(*when));
         }
         hosts.settle();
         hosts.sort();
-        match hosts.owner(ip("10.0.0.7"), minute(at)) {
+        match hosts.owner(ip("10.0.0.7"), at_minute(at)) {
             Owner::Nobody => Vec::new(),
             Owner::One(host) => vec![hosts.name(host).to_string()],
             Owner::Several(all) => all.iter().map(|host| hosts.name(*host).to_string()).collect(),
@@ -395,14 +432,14 @@ mod tests {
         let mut hosts = Hosts::default();
         let (a, b) = (hosts.host("a", None).unwrap(), hosts.host("b", None).unwrap());
         for address in ["127.0.0.1", "::1", "0.0.0.0", "224.0.0.251", "172.17.0.2", "ff02::fb"] {
-            hosts.saw(ip(address), a, minute(0));
-            assert_eq!(hosts.owner(ip(address), minute(0)), Owner::Nobody, "{address}");
+            hosts.saw(ip(address), a, at_minute(0));
+            assert_eq!(hosts.owner(ip(address), at_minute(0)), Owner::Nobody, "{address}");
         }
-        hosts.saw(ip("10.0.0.7"), a, minute(0));
+        hosts.saw(ip("10.0.0.7"), a, at_minute(0));
         hosts.state(ip("10.0.0.7"), b);
         hosts.settle();
         hosts.sort();
-        assert_eq!(hosts.owner(ip("10.0.0.7"), minute(0)), Owner::One(b));
+        assert_eq!(hosts.owner(ip("10.0.0.7"), at_minute(0)), Owner::One(b));
     }
 
     #[test]
@@ -413,5 +450,46 @@ mod tests {
         }
         assert_eq!((hosts.names.len(), hosts.given_up), (Hosts::MOST, 10));
         assert_eq!(hosts.host("", None), None);
+    }
+
+    /// Who has an address by telemetry of these minutes, and by a lease of an hour from a minute on.
+    fn with_lease(seen: &[(i64, &str)], lease: (i64, &str), at: i64) -> String {
+        let mut hosts = Hosts::default();
+        for (when, name) in seen {
+            let host = hosts.host(name, None).unwrap();
+            hosts.saw(ip("10.0.0.7"), host, at_minute(*when));
+        }
+        let holder = hosts.host(lease.1, None);
+        let message = Message {
+            kind: Kind::Ack,
+            transaction: 1,
+            client: [0; 16],
+            has: None,
+            gets: Some([10, 0, 0, 7].into()),
+            lease: Some(3600),
+            name: None,
+        };
+        hosts.leases.take(&message, at_minute(lease.0), holder);
+        hosts.settle();
+        hosts.sort();
+        match hosts.owner(ip("10.0.0.7"), at_minute(at)) {
+            Owner::Nobody => String::new(),
+            Owner::One(host) => hosts.name(host).to_string(),
+            Owner::Several(_) => "several".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_lease_says_less_than_telemetry_of_then_and_more_than_that_of_before() {
+        assert_eq!(with_lease(&[], (10, "b"), 20), "b");
+        assert_eq!(with_lease(&[], (10, "b"), 5), "");
+        assert_eq!(with_lease(&[(20, "a")], (10, "b"), 25), "a", "telemetry of then");
+        assert_eq!(with_lease(&[(20, "a")], (10, "b"), 50), "a", "telemetry since");
+        assert_eq!(with_lease(&[(0, "a")], (10, "b"), 50), "b", "telemetry of before");
+        assert_eq!(with_lease(&[(60, "a")], (10, "b"), 40), "b", "telemetry of after");
+        assert_eq!(with_lease(&[(0, "a")], (10, "b"), 90), "a", "the lease is over");
+        assert_eq!(with_lease(&[(20, "a"), (21, "b"), (22, "a")], (10, "b"), 21), "b", "one of several");
+        assert_eq!(with_lease(&[(20, "a"), (21, "c"), (22, "a")], (10, "b"), 21), "several", "none of them");
+        assert_eq!(with_lease(&[(0, "b.corp.example")], (10, "B"), 50), "b.corp.example", "a short name");
     }
 }

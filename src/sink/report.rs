@@ -44,6 +44,8 @@ pub struct Closing {
     pub feed: Vec<(String, u64)>,
     /// Hosts that they speak of.
     pub hosts: u64,
+    /// Addresses that DHCP gave to clients by name.
+    pub leases: u64,
     /// Processes that they speak of.
     pub processes: u64,
     /// Connections of these hosts that got a process, and all of them.
@@ -142,15 +144,18 @@ impl Closing {
         let (named, known) = self.connections;
         let percent =
             (named * 100).checked_div(known).map(|share| format!(" ({share} %)")).unwrap_or_default();
-        vec![
-            plural(self.hosts, "host"),
+        let leases = (self.leases > 0).then(|| format!("{} by DHCP", plural(self.leases, "lease")));
+        let mut told = vec![plural(self.hosts, "host")];
+        told.extend(leases);
+        told.extend([
             plural_of(self.processes, "process", "processes"),
             format!(
                 "{} of {} of these hosts got a process{percent}",
                 count(named),
                 plural(known, "connection")
             ),
-        ]
+        ]);
+        told
     }
 
     fn found(&self) -> Vec<String> {
@@ -341,6 +346,7 @@ mod tests {
             rules: counts(&[("Contact with a listed service", 14)]),
             feed: counts(&[("sysmon 3", 18), ("sysmon 1", 4)]),
             hosts: 1,
+            leases: 2,
             processes: 30,
             connections: (17, 18),
             levels: counts(&[("tuple", 17), ("none", 1)]),
@@ -368,7 +374,8 @@ mod tests {
   findings     2 high   5 low   7 informational   (7 below the least level not written)
   rules        Contact with a listed service 14
   feed         sysmon 3 18   sysmon 1 4
-               1 host   30 processes   17 of 18 connections of these hosts got a process (94 %)
+               1 host   2 leases by DHCP   30 processes
+               17 of 18 connections of these hosts got a process (94 %)
   attributed   tuple 17   none 1
   clocks       ws5 sysmon trace: -1 min 1 s (from 17 connections)
   unreadable   a.jsonl: broken JSON (first: line 7) 2

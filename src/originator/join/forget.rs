@@ -21,6 +21,7 @@ impl Join {
         self.queries.retain(|row| is_of_now(row.mention.host, row.feed, &row.times));
         self.addresses.retain(|(_, host, feed, times)| is_of_now(*host, *feed, times));
         self.wire.retain(|row| row.began >= before);
+        self.hosts.leases.forget(before);
         // Half of what there is room for is kept, so that this is not done again at once.
         let moved = self.processes.forget(before, self.memory.processes / 2);
         let follow = |process: Option<ProcessId>| {
@@ -113,5 +114,6 @@ impl Join {
             || filling(self.processes.len(), self.memory.processes)
             || filling(self.texts.bytes(), self.memory.texts)
             || filling(self.seen.len(), self.memory.records())
+            || self.hosts.leases.is_filling()
     }
 }

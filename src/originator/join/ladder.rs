@@ -77,11 +77,13 @@ impl Join {
             return self.of_question(question, &owner);
         }
         let wire = self.began(question);
-        if let Some(found) = self.by_tuple(question, wire, &owner, false) {
+        // A lease gives no name that overrules the record of a connection.
+        let told = self.hosts.told_owner(client, question.at);
+        if let Some(found) = self.by_tuple(question, wire, &told, false) {
             return found;
         }
         if question.or_server
-            && let Some(found) = self.by_tuple(question, wire, &owner, true)
+            && let Some(found) = self.by_tuple(question, wire, &told, true)
         {
             return Attribution { accepted: true, ..found };
         }

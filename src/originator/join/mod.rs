@@ -32,6 +32,7 @@ use super::record::{Clock, Connection, End, FeedKind, NameKind, Query, Record, S
 use super::texts::{TextId, Texts};
 use crate::capture::Timestamp;
 use crate::flow::{Endpoint, Flow, Protocol};
+use crate::inspect::dhcp;
 use index::{Index, Places, Span};
 
 pub use ladder::Question;
@@ -201,6 +202,12 @@ impl Join {
         if let Some(host) = self.hosts.host(host, None) {
             self.hosts.state(ip, host);
         }
+    }
+
+    /// Takes a message of DHCP that passed: who has which address from then on.
+    pub fn lease(&mut self, message: &dhcp::Message, at: Timestamp) {
+        let host = message.name.as_ref().and_then(|name| self.hosts.host(name, None));
+        self.hosts.leases.take(message, at, host);
     }
 
     /// Takes a connection of the wire: when its first packet passed, and whether that began it.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
+
 use super::super::clocks::Clocks;
+use super::super::hosts::HostId;
 use super::super::record::{Clock, FeedKind};
 use super::Join;
 
@@ -17,6 +20,8 @@ pub struct FeedReport {
     pub without_host: u64,
     /// Hosts that records speak of.
     pub hosts: u64,
+    /// Addresses that DHCP gave to clients that said their name, renewals included.
+    pub leases: u64,
     /// Processes.
     pub processes: u64,
     /// What clocks were found to be ahead.
@@ -67,6 +72,7 @@ impl ZoneFound {
 impl Join {
     /// What there is to tell of the feeds.
     pub fn report(&self) -> FeedReport {
+        let hosts: FxHashSet<HostId> = self.covered.keys().map(|host| self.hosts.canonical(*host)).collect();
         let name = |host| self.hosts.name(self.hosts.canonical(host)).to_string();
         let mut records: Vec<(String, u64)> = (self.counts.records.iter())
             .map(|((feed, kind), count)| (format!("{} {}", feed.as_str(), self.texts.get(*kind)), *count))
@@ -115,6 +121,7 @@ impl Join {
             ("connections of the wire that the feed might have named", given_up.wire),
             ("processes of the feed", self.processes.given_up),
             ("hosts and addresses of the feed", self.hosts.given_up),
+            ("leases of DHCP", self.hosts.leases.given_up),
             ("texts of the feed", self.texts.left_out),
             ("texts of the feed that were cut", self.texts.cut),
             ("contacts with more candidates than are looked at", cut),
@@ -124,7 +131,8 @@ impl Join {
             records,
             duplicates: self.counts.duplicates,
             without_host: self.counts.without_host,
-            hosts: self.hosts.len() as u64,
+            hosts: hosts.len() as u64,
+            leases: self.hosts.leases.told,
             processes: self.processes.len() as u64,
             offsets,
             zones,
