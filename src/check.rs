@@ -30,7 +30,7 @@ pub fn run(config: &config::Check) -> io::Result<u8> {
         writeln!(out, "{}", lists.explain(hostname))?;
     }
     for path in &config.feeds {
-        match Telemetry::open(path) {
+        match Telemetry::open_as(path, config.feed_format) {
             Ok(telemetry) => problems += usize::from(!feed(path, telemetry, &mut out)?),
             Err(why) => {
                 eprintln!("undertone: {}: {why}", path.display());

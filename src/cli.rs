@@ -9,8 +9,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Group, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::originator::feed::FeedFormat;
 use crate::rules::Level;
 
 /// What was typed.
@@ -307,6 +309,12 @@ pub struct CheckArgs {
     #[arg(long, help_heading = "Telemetry", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub feed: Vec<PathBuf>,
 
+    /// State the format of the telemetry, where it is not recognised
+    ///
+    /// Every record is taken for one of it then, and what is none is refused.
+    #[arg(long, help_heading = "Telemetry", value_name = "FORMAT", requires = "feed", value_parser = formats())]
+    pub feed_format: Option<FeedFormat>,
+
     /// Which hostnames are of interest.
     #[command(flatten)]
     pub lists: ListArgs,
@@ -339,6 +347,12 @@ pub struct FeedArgs {
     /// records does not matter, and their clocks need not be right: what they are off by is learned from connections.
     #[arg(long, help_heading = "Telemetry", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub feed: Vec<PathBuf>,
+
+    /// State the format of the telemetry, where it is not recognised
+    ///
+    /// Every record is taken for one of it then, and what is none is refused.
+    #[arg(long, help_heading = "Telemetry", value_name = "FORMAT", requires = "feed", value_parser = formats())]
+    pub feed_format: Option<FeedFormat>,
 
     /// Say which addresses are whose: a file of lines with an address and a name
     ///
@@ -551,6 +565,12 @@ impl ValueEnum for Level {
 
 /// The most threads: far beyond any machine on which more would help, and few enough to start.
 pub const MOST_THREADS: usize = 1024;
+
+/// A format of telemetry, by its name.
+fn formats() -> impl TypedValueParser<Value = FeedFormat> {
+    PossibleValuesParser::new(FeedFormat::ALL.map(FeedFormat::as_str))
+        .try_map(|name| name.parse::<FeedFormat>())
+}
 
 fn metrics_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse() {

@@ -17,6 +17,7 @@ use crate::cli::{
 };
 use crate::config_file;
 use crate::hostname::Hostname;
+use crate::originator::feed::FeedFormat;
 use crate::originator::{FeedMemory, Join};
 use crate::rules::Level;
 pub use crate::sink::Destination;
@@ -64,6 +65,8 @@ pub struct Replay {
 pub struct Feeds {
     /// Where it comes from, in the order given; `-`, at most once, is standard input.
     pub paths: Vec<PathBuf>,
+    /// What format it is stated to be.
+    pub format: Option<FeedFormat>,
     /// Which addresses are whose, as far as that was stated.
     pub hosts: Vec<Stated>,
     /// Bytes for it and for what waits for it.
@@ -132,6 +135,8 @@ pub struct Arrivals {
     pub sources: Vec<Address>,
     /// What senders from elsewhere are asked with; there where a source needs it.
     pub tls: Option<TlsFiles>,
+    /// What format it is stated to be.
+    pub format: Option<FeedFormat>,
 }
 
 /// Measuring.
@@ -173,6 +178,8 @@ pub struct Check {
     pub hostnames: Vec<Hostname>,
     /// Telemetry to look at.
     pub feeds: Vec<PathBuf>,
+    /// What format it is stated to be.
+    pub feed_format: Option<FeedFormat>,
     /// Which hostnames are of interest.
     pub lists: Lists,
     /// What people read.
@@ -316,7 +323,7 @@ impl Config {
                     once("--interface", interface, times, &mut problems);
                 }
                 problems.dedup();
-                let arrivals = arrivals(&args.feeds.feed, args.feed_tls, &mut problems);
+                let arrivals = arrivals(&args.feeds, args.feed_tls, &mut problems);
                 let followed: Vec<PathBuf> = std::mem::take(&mut args.feeds.feed);
                 if args.sensor.no_sandbox && args.sensor.user.is_some() {
                     problems.push(Problem::new("--user", "is a part of what --no-sandbox switches off"));
@@ -370,6 +377,7 @@ impl Config {
             Some(Command::Check(args)) => Self::Check(Check {
                 hostnames: hostnames(&args.hostnames, &mut problems),
                 feeds: args.feed,
+                feed_format: args.feed_format,
                 lists: lists(args.lists, true, &mut problems),
                 talk: talk(&args.common),
             }),
@@ -585,7 +593,7 @@ fn feeds(args: FeedArgs, problems: &mut Vec<Problem>) -> Feeds {
             }
         }
     }
-    Feeds { paths: args.feed, hosts, memory: u64::from(args.feed_memory) << 20 }
+    Feeds { paths: args.feed, format: args.feed_format, hosts, memory: u64::from(args.feed_memory) << 20 }
 }
 
 /// A replay reads files to their ends: nothing arrives.
@@ -603,9 +611,9 @@ fn replayed(feeds: &[PathBuf], problems: &mut Vec<Problem>) {
 }
 
 /// Where telemetry comes from, and what senders from elsewhere are asked with.
-fn arrivals(feeds: &[PathBuf], tls: FeedTlsArgs, problems: &mut Vec<Problem>) -> Arrivals {
+fn arrivals(args: &FeedArgs, tls: FeedTlsArgs, problems: &mut Vec<Problem>) -> Arrivals {
     let mut sources: Vec<Address> = Vec::new();
-    for path in feeds {
+    for path in &args.feed {
         let place = path.display().to_string();
         match Address::parse(path.as_os_str()) {
             Ok(address) if sources.contains(&address) => once("--feed", &place, 2, problems),
@@ -630,7 +638,7 @@ fn arrivals(feeds: &[PathBuf], tls: FeedTlsArgs, problems: &mut Vec<Problem>) ->
         )),
         _ => {}
     }
-    Arrivals { sources, tls }
+    Arrivals { sources, tls, format: args.feed_format }
 }
 
 fn output(args: OutputArgs, inputs: &[PathBuf], problems: &mut Vec<Problem>) -> Output {

@@ -26,7 +26,7 @@ impl Intake {
         if arrivals.sources.is_empty() {
             return Ok(None);
         }
-        Arrival::open(&arrivals.sources, arrivals.tls.as_ref()).map(Some)
+        Arrival::open(&arrivals.sources, arrivals.tls.as_ref(), arrivals.format).map(Some)
     }
 
     /// Starts to read, and has `delivery` name processes.

@@ -13,6 +13,7 @@ use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::judging::Judging;
 use crate::merge::Merger;
+use crate::originator::feed::FeedFormat;
 use crate::runtime::{CHUNK_BYTES, Reading, Told, stop_on_signals};
 use crate::sink::{Printable, Progress, Source};
 use crate::telemetry::Telemetry;
@@ -61,7 +62,7 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
         let (join, memory) = config.feeds.join();
         delivery.attribute(Attributor::replay(join, memory, flows));
         for path in &config.feeds.paths {
-            if let Err(why) = read_feed(path, &stop, &mut delivery, &mut feed_refused) {
+            if let Err(why) = read_feed(path, config.feeds.format, &stop, &mut delivery, &mut feed_refused) {
                 let problem = format!("--feed {}: {why}", path.display());
                 eprintln!("undertone: {}", Printable(&problem));
                 not_read.push(problem);
@@ -119,11 +120,13 @@ pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
 /// Reads endpoint telemetry to its end. What cannot be used of it is added to `refused`, by file and reason.
 fn read_feed(
     path: &Path,
+    format: Option<FeedFormat>,
     stop: &Arc<AtomicBool>,
     delivery: &mut Delivery,
     refused: &mut Vec<(String, u64)>,
 ) -> Result<(), String> {
-    let mut telemetry = Telemetry::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut telemetry =
+        Telemetry::open_as(path, format).map_err(|error| format!("cannot be read: {error}"))?;
     while !stop.load(Ordering::Relaxed) && telemetry.step(&mut |record| delivery.record(&record)) {}
     let tally = telemetry.tally();
     let name = path.display();

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::capture::savefile::{Failure, Source};
-use crate::originator::feed::{Feed, Tally};
+use crate::originator::feed::{Feed, FeedFormat, Tally};
 use crate::originator::record::Record;
 
 /// How many bytes are read at once: they are still in the second-level cache when their records are looked at.
@@ -25,9 +25,18 @@ impl Telemetry {
     /// # Errors
     /// When it cannot be opened or its first bytes cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_as(path, None)
+    }
+
+    /// The same of records whose format is stated.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub fn open_as(path: &Path, format: Option<FeedFormat>) -> io::Result<Self> {
         let read: Box<dyn Read + Send> =
             if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
-        Ok(Self { source: Source::new(read)?, block: vec![0; BLOCK], feed: Feed::new(), failure: None })
+        let feed = Feed::of(format);
+        Ok(Self { source: Source::new(read)?, block: vec![0; BLOCK], feed, failure: None })
     }
 
     /// Reads some, and tells its records. Whether there may be more.

@@ -91,3 +91,60 @@ fn leases_name_the_hosts_of_a_feed_without_addresses() {
         assert_eq!(found, expected);
     }
 }
+
+fn beaten(turns: u32) -> Scene {
+    let on = workstation();
+    let mut scene = Scene::default();
+    for turn in 0..turns {
+        let program = Program {
+            pid: 5000 + turn,
+            started: (NOON + i64::from(turn)) as f64,
+            image: format!(r"C:\Tools\t{turn}.exe"),
+            line: format!("t{turn}.exe --number {turn}"),
+            parent: r"C:\Windows\explorer.exe".to_owned(),
+            ..Program::default()
+        };
+        scene.starts(&on, &program);
+        let at = (NOON + i64::from(turn)) as f64 + 0.5;
+        scene.reaches(at, &on, &program, "api.dropboxapi.com", [162, 125, 1, 19], None);
+    }
+    scene
+}
+
+#[test]
+fn a_stated_format_is_taken_for_what_it_is() {
+    let scene = beaten(3);
+    let folder = tempfile::tempdir().unwrap();
+    let alerts =
+        |feed: &str, format: &str| replay(folder.path(), &scene.pcap(), feed, &["--feed-format", format]);
+    let right = alerts(&scene.sysmon_xml(), "event-xml").ended(0);
+    assert!(right.records().iter().all(|record| record["process"]["pid"].is_u64()), "{right:?}");
+    let wrong = alerts(&scene.sysmon_xml(), "tetragon").ended(1);
+    let wrong =
+        wrong.says(&["holds no record of a known format", "not of the format that --feed-format states"]);
+    assert!(wrong.records().iter().all(|record| record["process"].is_null()), "{wrong:?}");
+    alerts("", "sysmon").ended(2).says(&["'sysmon'", "event-xml", "winlogbeat", "elastic-defend", "ocsf"]);
+    undertone(&["replay", "--feed-format", "ocsf", "a.pcap"]).ended(2).says(&["--feed"]);
+    let path = folder.path().join("feed");
+    std::fs::write(&path, scene.winlogbeat()).unwrap();
+    let path = path.to_str().unwrap();
+    undertone(&["check", "--feed", path, "--feed-format", "winlogbeat"]).ended(0);
+    undertone(&["check", "--feed", path, "--feed-format", "evtx"]).ended(2);
+}
+
+/// What does not fit is told, and the exit status is 1; what fits is attributed.
+#[test]
+fn a_feed_that_does_not_fit_is_told() {
+    let scene = beaten(1_500);
+    let folder = tempfile::tempdir().unwrap();
+    let feed = scene.sysmon_xml();
+    let small = replay(folder.path(), &scene.pcap(), &feed, &["--feed-memory", "1"]).ended(1);
+    let small = small.says(&["limits", "processes of the feed"]);
+    let named = |ran: &Ran| {
+        let records = ran.records();
+        of_kind(&records, "undertone.alert").iter().filter(|alert| alert["process"]["pid"].is_u64()).count()
+    };
+    let whole = replay(folder.path(), &scene.pcap(), &feed, &["--feed-memory", "64"]).ended(0);
+    assert_eq!(named(&whole), 1_500);
+    assert!((100..1_500).contains(&named(&small)), "{} are named", named(&small));
+}

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use memchr::memchr;
 
 use super::counts::FileCounts;
-use crate::originator::feed::{Feed, Tally};
+use crate::originator::feed::{Feed, FeedFormat, Tally};
 use crate::originator::record::Record;
 
 /// How long a file that lost its name is read on. A writer opens the new one when it is told to, after all files of the machine were
@@ -42,6 +42,8 @@ const MOST_COPIES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Followed {
     path: PathBuf,
+    /// What every record is stated to be.
+    format: Option<FeedFormat>,
     current: Option<Reading>,
     /// Files that lost their name, and copies, the earliest first.
     earlier: VecDeque<Reading>,
@@ -81,9 +83,10 @@ impl Followed {
     ///
     /// # Errors
     /// When it is there and cannot be followed.
-    pub(super) fn new(path: PathBuf) -> io::Result<Self> {
+    pub(super) fn new(path: PathBuf, format: Option<FeedFormat>) -> io::Result<Self> {
         let mut followed = Self {
             path,
+            format,
             current: None,
             earlier: VecDeque::new(),
             tally: Tally::default(),
@@ -193,7 +196,7 @@ impl Followed {
         let file = File::open(&self.path)?;
         let found = file.metadata()?;
         usable(&file, &found)?;
-        let mut reading = Reading::new(file, &found);
+        let mut reading = Reading::new(file, &found, self.format);
         // What took the name of a file that was followed is read whole.
         if self.current.is_none() && found.len() > MOST_PAST {
             reading.at = found.len() - MOST_PAST;
@@ -215,7 +218,7 @@ impl Followed {
         if !current.was_emptied()? {
             return Ok(());
         }
-        let anew = Reading::new(current.file.try_clone()?, &current.file.metadata()?);
+        let anew = Reading::new(current.file.try_clone()?, &current.file.metadata()?, self.format);
         let mut former = std::mem::replace(current, anew);
         self.counts.truncated += 1;
         former.heard = Instant::now();
@@ -238,7 +241,7 @@ impl Followed {
 }
 
 impl Reading {
-    fn new(file: File, found: &Metadata) -> Self {
+    fn new(file: File, found: &Metadata, format: Option<FeedFormat>) -> Self {
         Self {
             file,
             id: identity(found),
@@ -248,7 +251,7 @@ impl Reading {
             mark: Vec::new(),
             lost: false,
             within_line: false,
-            feed: Feed::new(),
+            feed: Feed::of(format),
             heard: Instant::now(),
         }
     }

@@ -18,7 +18,7 @@ use super::follow::Followed;
 use super::listen::Listener;
 use super::sender::{Peer, Sender, Stream, Turn};
 use super::{Arrival, Told};
-use crate::originator::feed::Tally;
+use crate::originator::feed::{FeedFormat, Tally};
 use crate::originator::record::Record;
 use crate::runtime::now;
 
@@ -73,6 +73,8 @@ pub(super) struct Hub {
     next: u64,
     /// Until when nobody is let in, for the system has no descriptors left.
     exhausted: Option<Instant>,
+    /// What every record is stated to be.
+    format: Option<FeedFormat>,
     block: Vec<u8>,
     out: Out,
     /// Of each source: what senders that are gone held.
@@ -116,6 +118,7 @@ impl Hub {
             senders: BTreeMap::new(),
             ready: Vec::new(),
             exhausted: None,
+            format: arrival.format,
             block: vec![0; BLOCK],
             out: Out {
                 give,
@@ -263,7 +266,7 @@ impl Hub {
     ) -> io::Result<()> {
         let number = self.next;
         self.next += 1;
-        let sender = Sender::new(source, peer, stream, tls, now()).map_err(io::Error::other)?;
+        let sender = Sender::new(source, peer, stream, tls, self.format, now()).map_err(io::Error::other)?;
         match epoll::add(&self.epoll, sender.stream(), EventData::new_u64(number), EventFlags::IN) {
             Ok(()) => {}
             // A file, which is always ready.

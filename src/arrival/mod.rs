@@ -32,6 +32,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::capture::Timestamp;
+use crate::originator::feed::FeedFormat;
 use crate::originator::record::Record;
 use crate::runtime::spawn;
 
@@ -84,6 +85,7 @@ pub struct Arrival {
     followed: Vec<(usize, Followed)>,
     streams: Vec<(usize, &'static str, Stream)>,
     folders: Vec<PathBuf>,
+    format: Option<FeedFormat>,
 }
 
 /// Why a source cannot be opened.
@@ -112,11 +114,16 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 impl Arrival {
-    /// Opens the sources: listens, and finds the files. The first thing that is wrong ends it.
+    /// Opens the sources, whose records are all of this format if one is stated: listens, and finds the files. The first thing that is wrong
+    /// ends it.
     ///
     /// # Errors
     /// When a source or a file for TLS cannot be used. A followed file need not be there yet.
-    pub fn open(sources: &[Address], tls: Option<&TlsFiles>) -> Result<Self, OpenError> {
+    pub fn open(
+        sources: &[Address],
+        tls: Option<&TlsFiles>,
+        format: Option<FeedFormat>,
+    ) -> Result<Self, OpenError> {
         let config = tls.map(TlsFiles::load).transpose().map_err(OpenError::Tls)?;
         let mut arrival = Self {
             names: Vec::new(),
@@ -124,6 +131,7 @@ impl Arrival {
             followed: Vec::new(),
             streams: Vec::new(),
             folders: Vec::new(),
+            format,
         };
         for (source, address) in sources.iter().enumerate() {
             let wrong = |why| OpenError::Source(address.clone(), why);
@@ -135,7 +143,7 @@ impl Arrival {
                 Address::File(path) => {
                     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                     arrival.folders.push(folder.map_or_else(|| ".".into(), PathBuf::from));
-                    arrival.followed.push((source, Followed::new(path.clone()).map_err(wrong)?));
+                    arrival.followed.push((source, Followed::new(path.clone(), format).map_err(wrong)?));
                 }
                 Address::Stdin => {
                     arrival.streams.push((source, "standard input", listen::stdin().map_err(wrong)?));

@@ -14,7 +14,7 @@ use super::counts::{Ending, SenderCounts};
 use super::framing::{Framing, Part};
 use super::tls;
 use crate::capture::Timestamp;
-use crate::originator::feed::{Feed, Tally};
+use crate::originator::feed::{Feed, FeedFormat, Tally};
 use crate::originator::record::Record;
 
 /// How long a handshake may take: some round trips to the other side of the world, and slow machines.
@@ -119,6 +119,7 @@ impl Sender {
         peer: Peer,
         stream: Stream,
         tls: Option<&Arc<ServerConfig>>,
+        format: Option<FeedFormat>,
         now: Timestamp,
     ) -> Result<Self, rustls::Error> {
         let tls = tls.map(|config| ServerConnection::new(config.clone()).map(Box::new)).transpose()?;
@@ -129,7 +130,7 @@ impl Sender {
             stream,
             tls,
             framing: Framing::default(),
-            feed: Feed::new(),
+            feed: Feed::of(format),
             since: now,
             came,
             last: None,
@@ -322,7 +323,7 @@ mod tests {
         from.set_nonblocking(true).unwrap();
         let peer = Peer { name: String::new(), ip: None };
         let now = Timestamp::default();
-        let mut sender = Sender::new(0, peer, Stream::Unix(from), None, now).unwrap();
+        let mut sender = Sender::new(0, peer, Stream::Unix(from), None, None, now).unwrap();
         let mut block = vec![0; 4096];
         for piece in pieces {
             to.write_all(piece.as_bytes()).unwrap();

@@ -32,7 +32,7 @@ fn open(sources: &[&str], tls: Option<&undertone::arrival::TlsFiles>) -> Result<
         .iter()
         .map(|text| Address::parse(text.as_ref()).map_err(|why| why.to_string()))
         .collect::<Result<_, _>>()?;
-    Arrival::open(&sources, tls).map_err(|why| why.to_string())
+    Arrival::open(&sources, tls, None).map_err(|why| why.to_string())
 }
 
 /// What was told.

@@ -15,6 +15,7 @@ pub(crate) const FURTHER: &str = include_str!("further.psv");
 pub(crate) const NAMED: &str = include_str!("named.psv");
 
 /// Cases by another hand, who had not read the rules.
+#[allow(dead_code, reason = "not every test that reads cases reads these")]
 pub(crate) const OTHER_HAND: &str = include_str!("other_hand.psv");
 
 /// A line of a table.

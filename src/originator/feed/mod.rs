@@ -17,6 +17,7 @@ mod ecs;
 mod elastic_defend;
 mod evtx;
 mod flat;
+mod format;
 mod framer;
 mod known;
 mod ocsf;
@@ -50,6 +51,7 @@ use utf16::Utf16;
 
 pub use braces::MAX_DEPTH;
 pub use census::Census;
+pub use format::{FeedFormat, NoFormat};
 pub use framer::MAX_RECORD;
 pub use tally::{Refusal, Refused, Tally};
 
@@ -75,6 +77,8 @@ pub struct Feed {
     header: Option<Header>,
     known: Known,
     tally: Tally,
+    /// What every record is stated to be.
+    format: Option<FeedFormat>,
 }
 
 /// How the bytes are to be read.
@@ -104,6 +108,11 @@ impl Feed {
     /// A feed of which nothing was read yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A feed whose records are of this format, where one is stated: what is not is refused.
+    pub fn of(format: Option<FeedFormat>) -> Self {
+        Self { format, ..Self::default() }
     }
 
     /// Takes the next bytes, and tells the records that are whole with them.
@@ -166,7 +175,9 @@ impl Feed {
     fn begin(&mut self, tell: Tell<'_>) {
         let held = std::mem::take(&mut self.held);
         let (encoding, mark) = match *held.as_slice() {
-            ref head if head.starts_with(evtx::MAGIC) => (Encoding::Log(Log::new()), 0),
+            ref head if head.starts_with(evtx::MAGIC) && self.may_be(FeedFormat::Evtx) => {
+                (Encoding::Log(Log::new()), 0)
+            }
             [0xff, 0xfe, ..] => (Encoding::Utf16(Utf16::new(false)), 2),
             [0xfe, 0xff, ..] => (Encoding::Utf16(Utf16::new(true)), 2),
             [1..=255, 0, 1..=255, 0, ..] => (Encoding::Utf16(Utf16::new(false)), 0),
@@ -213,7 +224,7 @@ impl Feed {
                     }
                 }
                 Piece::Object(range) => self.json(bytes.get(range).unwrap_or_default(), tell),
-                Piece::Event(range) => xml::event(bytes.get(range).unwrap_or_default(), tell),
+                Piece::Event(range) => self.event(bytes.get(range).unwrap_or_default(), tell),
                 Piece::Header(range) => match Header::parse(bytes.get(range).unwrap_or_default()) {
                     Some(header) => {
                         self.header = Some(header);
@@ -239,11 +250,24 @@ impl Feed {
                 Piece::Line(range) | Piece::Object(range) => {
                     self.json(line.get(range).unwrap_or_default(), tell)
                 }
-                Piece::Event(range) => xml::event(line.get(range).unwrap_or_default(), tell),
+                Piece::Event(range) => self.event(line.get(range).unwrap_or_default(), tell),
                 Piece::Header(_) | Piece::Row(_) => Outcome::Refused(Refusal::BrokenJson),
                 Piece::Refused(why) => Outcome::Refused(why),
             };
             self.tally.count(outcome, number);
+        }
+    }
+
+    /// Whether records may be of a format, by what was stated.
+    fn may_be(&self, format: FeedFormat) -> bool {
+        self.format.is_none_or(|stated| stated == format)
+    }
+
+    fn event(&self, event: &[u8], tell: Tell<'_>) -> Outcome {
+        if self.may_be(FeedFormat::EventXml) {
+            xml::event(event, tell)
+        } else {
+            Outcome::Refused(Refusal::OtherFormat)
         }
     }
 
@@ -257,7 +281,7 @@ impl Feed {
         }
         let cells = self.header.as_ref().and_then(|header| Some((header, header.row(row)?)));
         match cells {
-            Some((header, cells)) => record(header.document(&cells).root(), tell),
+            Some((header, cells)) => record(header.document(&cells).root(), self.format, tell),
             None => Outcome::Refused(Refusal::BrokenRow),
         }
     }
@@ -282,17 +306,17 @@ impl Feed {
 
     /// Reads a record, or each of those that an answer of an API wraps.
     fn document(&mut self, document: Node<'_>, tell: Tell<'_>) -> Outcome {
-        let Self { known, tally, framer, .. } = self;
+        let Self { known, tally, framer, format, .. } = self;
         let mut tell = |record: Record<'_>| {
             if known.is_news(&record) {
                 tell(record);
             }
         };
-        let Some(records) = wrapped(document) else { return record(document, &mut tell) };
+        let Some(records) = wrapped(document) else { return record(document, *format, &mut tell) };
         let mut last = Outcome::PassedOver;
         let mut children = records.children().peekable();
         while let Some((_, child)) = children.next() {
-            last = record(child, &mut tell);
+            last = record(child, *format, &mut tell);
             // The last is counted by who asked for all of them.
             if children.peek().is_some() {
                 tally.count(last, framer.line());
@@ -313,12 +337,15 @@ fn wrapped(document: Node<'_>) -> Option<Node<'_>> {
     })
 }
 
-/// Reads one record, of whatever format: the first that its outermost keys belong to.
-fn record(record: Node<'_>, tell: Tell<'_>) -> Outcome {
+/// Reads one record, of the format that is stated, or else of the first that its outermost keys belong to.
+fn record(record: Node<'_>, format: Option<FeedFormat>, tell: Tell<'_>) -> Outcome {
     let shape = Shape::of(record);
     if let Some(source) = shape.source {
         // Elasticsearch answers with the document inside of what it knows about it.
-        return self::record(source, tell);
+        return self::record(source, format, tell);
+    }
+    if let Some(format) = format {
+        return format.read(record, tell).unwrap_or(Outcome::Refused(Refusal::OtherFormat));
     }
     match () {
         () if shape.event_id && shape.event_data => azure::read(record, tell),

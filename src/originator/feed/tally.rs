@@ -12,6 +12,8 @@ pub enum Refusal {
     NotARecord,
     /// It is JSON, but no record of a format that is known.
     Unrecognised,
+    /// It is no record of the format that was stated.
+    OtherFormat,
     /// It begins like JSON and is not.
     BrokenJson,
     /// It begins like an event in XML and is not one.
@@ -40,9 +42,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotARecord,
         Self::Unrecognised,
+        Self::OtherFormat,
         Self::BrokenJson,
         Self::BrokenXml,
         Self::BrokenRow,
@@ -62,6 +65,7 @@ impl Refusal {
         match self {
             Self::NotARecord => "not a record",
             Self::Unrecognised => "JSON of no known format",
+            Self::OtherFormat => "not of the format that --feed-format states",
             Self::BrokenJson => "broken JSON",
             Self::BrokenXml => "broken XML",
             Self::BrokenRow => "row that does not fit its header",

@@ -183,3 +183,39 @@ fn a_line_without_end_is_passed_in_bounded_memory() {
         4
     );
 }
+
+/// What is told of a text whose format is stated, and what is refused.
+fn stated(format: FeedFormat, text: &str) -> (usize, Vec<&'static str>) {
+    let mut feed = Feed::of(Some(format));
+    let mut told = 0;
+    feed.push(text.as_bytes(), &mut |_| told += 1);
+    feed.finish(&mut |_| told += 1);
+    (told, feed.tally().refusals().map(|(why, _)| why.as_str()).collect())
+}
+
+#[test]
+fn a_stated_format_goes_before_what_is_recognised() {
+    let process_only = r#"{"@timestamp":"2026-11-20T12:00:00Z","host":{"name":"a"},"process":{"pid":7,"executable":"/usr/bin/curl"},"event.action":"executed"}"#;
+    assert_eq!(stated(FeedFormat::Auditbeat, process_only), (1, vec![]));
+    // Nothing tells whose it is.
+    let unmarked = r#"{"@timestamp":"2026-11-20T12:00:00Z","event_action":"executed"}"#;
+    let mut feed = Feed::new();
+    feed.push(unmarked.as_bytes(), &mut |_| panic!("told"));
+    feed.finish(&mut |_| panic!("told"));
+    assert_eq!(feed.tally().refusals().next().unwrap().0, Refusal::Unrecognised);
+    let xml = "<Event><System><EventID>3</EventID></System></Event>";
+    assert_eq!(stated(FeedFormat::Tetragon, xml), (0, vec![Refusal::OtherFormat.as_str()]));
+    assert_eq!(stated(FeedFormat::EventXml, process_only), (0, vec![Refusal::OtherFormat.as_str()]));
+    let log = String::from_utf8(evtx::MAGIC.to_vec()).unwrap();
+    assert_eq!(stated(FeedFormat::Ocsf, &log), (0, vec![Refusal::NotARecord.as_str()]));
+}
+
+#[test]
+fn every_format_has_a_name_of_its_own() {
+    for format in FeedFormat::ALL {
+        assert_eq!(format.as_str().parse(), Ok(format));
+        assert_eq!(FeedFormat::ALL.iter().filter(|other| other.as_str() == format.as_str()).count(), 1);
+    }
+    let said = "sysmon".parse::<FeedFormat>().unwrap_err().to_string();
+    assert!(said.starts_with("'sysmon' is no format of telemetry; known are event-xml, evtx,"), "{said}");
+}
