@@ -478,6 +478,8 @@ mod tests {
             last: at(milliseconds + 500),
             sent: volume,
             received: volume,
+            copies: 0,
+            path: None,
             name: None,
         }
     }

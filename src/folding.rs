@@ -339,12 +339,14 @@ impl Group {
             other.destinations.iter().filter(|value| !keep(&mut summary.destinations, value)).count();
         let ports = other.ports.iter().filter(|value| !keep(&mut summary.ports, value)).count();
         summary.values_left_out += other.values_left_out + (hostnames + destinations + ports) as u64;
+        summary.one_path &= other.one_path && same_path(&summary.finding, &other.finding);
     }
 
     fn add_to_summary(&mut self, finding: &mut Finding) {
         let observation = &finding.contact.observation;
         let summary = &mut self.summary;
         summary.count += 1;
+        summary.one_path &= same_path(finding, &summary.finding);
         summary.first = summary.first.min(observation.at);
         summary.last = summary.last.max(observation.at);
         summary.seen_in.insert(observation.seen_in);
@@ -394,6 +396,11 @@ fn says_more(finding: &Finding, than: &Finding) -> bool {
     rank(finding) > rank(than)
 }
 
+/// Whether two contacts came through the same tunnel and VLANs.
+fn same_path(one: &Finding, other: &Finding) -> bool {
+    one.contact.observation.path == other.contact.observation.path
+}
+
 /// Adds a value to a bounded set. Says whether the set has it now.
 fn keep<T: Clone + Ord>(set: &mut std::collections::BTreeSet<T>, value: &T) -> bool {
     set.contains(value) || (set.len() < Summary::MOST_VALUES && set.insert(value.clone()))
@@ -420,6 +427,7 @@ fn summary(id: u64, finding: &Finding) -> Summary {
         destinations: Default::default(),
         ports: Default::default(),
         values_left_out: 0,
+        one_path: true,
     }
 }
 

@@ -117,8 +117,12 @@ struct Origin<'f> {
 
 impl Origin<'_> {
     /// By which a packet that is sent again differs.
-    fn identification(&self) -> u16 {
-        decode::identification(self.frame.link, self.frame.bytes, self.frame.wire_len)
+    fn identification(&self, packet: &Packet<'_>) -> u16 {
+        match self.of {
+            0 => decode::distinction(self.frame.bytes, packet).0,
+            // Of a datagram in fragments it is that of the last of them.
+            _ => decode::identification(self.frame.link, self.frame.bytes, self.frame.wire_len),
+        }
     }
 }
 
@@ -215,7 +219,8 @@ impl Worker {
 
     /// Reads a chunk as if nothing came before it.
     pub fn scan(&mut self, source: u32, chunk: &Chunk) -> Scan {
-        let mut scan = Scan { source, told: Told::default(), open: Open::default(), index: Vec::new() };
+        let open = Open { ledger: Ledger::of_a_stretch(), ..Open::default() };
+        let mut scan = Scan { source, told: Told::default(), open, index: Vec::new() };
         for (place, frame) in chunk.frames() {
             let number = scan.told.counts.frames + 1;
             let mark = Mark { source, frame: number, at: frame.at };
@@ -333,7 +338,7 @@ impl Worker {
         match &decode::packet(frame.link, frame.bytes, frame.wire_len) {
             Ok(packet) => {
                 if self.conversations {
-                    enter(&mut open.ledger, packet, mark, frame.wire_len);
+                    enter(&mut open.ledger, packet, frame, mark, self.judge.numbering);
                 }
                 self.judge.packet(open, packet, Origin { frame, mark, of: 0 }, told)
             }
@@ -394,7 +399,7 @@ impl Judge {
         });
         if told.so_far() != before {
             let Segment { seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
-            let identity = Identity { id: origin.identification(), seq, ack, flags, wire_len };
+            let identity = Identity { id: origin.identification(packet), seq, ack, flags, wire_len };
             told.teller(before, flow.tag(), mark, self.numbering.number(&flow, identity, payload));
         }
         flow.tag()
@@ -444,7 +449,7 @@ impl Judge {
             tag = matters.then(|| flow.tag());
         }
         if told.tells_since(before) {
-            let identity = Identity { id: origin.identification(), wire_len, ..Identity::default() };
+            let identity = Identity { id: origin.identification(packet), wire_len, ..Identity::default() };
             told.teller(before, tag.unwrap_or(of), mark, numbering.number(&flow, identity, payload));
         }
         tag
@@ -673,20 +678,34 @@ fn finished(source: u32, frames: u64, events: &mut Vec<(u32, Event)>, mut counts
 }
 
 /// Enters a packet into its conversation.
-fn enter(ledger: &mut Ledger<Named>, packet: &Packet<'_>, mark: Mark, bytes: u32) {
-    let Mark { source, frame, at } = mark;
-    let entry = match &packet.transport {
+fn enter(
+    ledger: &mut Ledger<Named>,
+    packet: &Packet<'_>,
+    frame: &Frame<'_>,
+    mark: Mark,
+    numbering: Numbering,
+) {
+    let entry = |flow: Flow, identity: Identity, payload: &[u8]| {
+        let (id, checksum) = decode::distinction(frame.bytes, packet);
+        let number = numbering.short(flow.src <= flow.dst, Identity { id, ..identity }, checksum, payload);
+        flow::Entry::new(flow, mark, frame.wire_len, number, &packet.path)
+    };
+    match &packet.transport {
         Transport::Tcp(segment) => {
-            let flow = flow(packet, segment.src_port, segment.dst_port, Protocol::TCP);
-            flow::Entry::tcp(flow, segment, at, source, frame, bytes)
+            let Segment { src_port, dst_port, seq, ack, flags: TcpFlags(flags), payload, wire_len } =
+                *segment;
+            let flow = flow(packet, src_port, dst_port, Protocol::TCP);
+            let identity = Identity { id: 0, seq, ack, flags, wire_len };
+            ledger.packet(&entry(flow, identity, payload).with_segment(segment));
         }
         Transport::Udp(datagram) if !dns::is_port(datagram.dst_port) && !dns::is_port(datagram.src_port) => {
-            let flow = flow(packet, datagram.src_port, datagram.dst_port, Protocol::UDP);
-            flow::Entry::udp(flow, at, source, frame, bytes)
+            let Datagram { src_port, dst_port, payload, wire_len } = *datagram;
+            let flow = flow(packet, src_port, dst_port, Protocol::UDP);
+            let identity = Identity { wire_len, ..Identity::default() };
+            ledger.packet(&entry(flow, identity, payload));
         }
-        _ => return,
-    };
-    ledger.packet(&entry);
+        _ => {}
+    }
 }
 
 /// Gives conversations the names that were seen in them.

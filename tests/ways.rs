@@ -8,6 +8,8 @@ use common::binary::undertone;
 use common::packets::{self, FIRST, hello, pcap, tcp};
 use common::{Replayed, replay};
 use undertone::decode::{Path, TunnelKind};
+use undertone::flow::Conversation;
+use undertone::worker::Named;
 
 /// A hello that Chromium sent.
 static CHROMIUM: &[u8] = include_bytes!("data/hellos/chromium-156.bin");
@@ -156,6 +158,93 @@ fn requests_behind_one_another_are_none_the_less_for_their_copies() {
     let frames = [segment(1, &two), segment(1 + two.len() as u32, &third)];
     let frames = frames.map(|frame| [frame.clone(), frame]).concat();
     check(&frames, &["a.example", "b.example", "c.example"], 2);
+}
+
+/// What passed between two ends, and how often something came twice: of the frames as they are, and of the same without copies.
+#[test]
+fn conversations_count_once_what_is_mirrored_twice() {
+    let stream = hello("github.com");
+    let answer = |seq, payload: &[u8]| {
+        packets::segment((packets::SERVER, 443), (packets::CLIENT, 1000), seq, "A", payload)
+    };
+    let quic = |byte: u8| {
+        packets::datagram(
+            (packets::CLIENT, 5000),
+            (packets::SERVER, 443),
+            &[&[0x40; 20][..], &[byte; 20]].concat(),
+        )
+    };
+    let once = [
+        tcp(1000, FIRST.wrapping_sub(1), "S", b""),
+        answer(6, b""),
+        tcp(1000, FIRST, "A", &stream[..50]),
+        tcp(1000, FIRST.wrapping_add(50), "A", &stream[50..]),
+        quic(1),
+        quic(2),
+        answer(7, &[3; 40]),
+        answer(47, &[4; 40]),
+        // Without payload, and each another packet: of IPv4 by its identification, of TCP by its numbers.
+        routed(&answer(87, b""), 1),
+        routed(&answer(87, b""), 2),
+        tcp(1000, FIRST.wrapping_add(300), "FA", b""),
+    ];
+    let volumes = |frames: &[Vec<u8>]| -> (Vec<_>, u64) {
+        let all = replayed(frames).conversations;
+        let copies = all.iter().map(|one| one.copies).sum();
+        let one =
+            |one: Conversation<Named>| (one.flow, one.sent, one.received, one.whole, one.ended, one.name);
+        (all.into_iter().map(one).collect(), copies)
+    };
+    let (expected, _) = volumes(&once);
+    assert_eq!(
+        expected.iter().map(|one| (one.1.packets, one.2.packets)).collect::<Vec<_>>(),
+        [(4, 5), (2, 0)]
+    );
+    for copy in [
+        |frame: &[u8]| frame.to_vec(),
+        |frame: &[u8]| tagged(frame, 9),
+        |frame: &[u8]| in_vxlan(frame, 9),
+        // Behind a router.
+        |frame: &[u8]| routed(frame, u16::from_be_bytes([frame[18], frame[19]])),
+    ] {
+        // Right behind it, or after so many others.
+        for lag in [0, 1, 5] {
+            let mut frames = Vec::new();
+            for number in 0..once.len() + lag {
+                frames.extend(once.get(number).cloned());
+                frames.extend(number.checked_sub(lag).map(|number| copy(&once[number])));
+            }
+            assert_eq!(volumes(&frames), (expected.clone(), once.len() as u64), "copies {lag} behind");
+        }
+    }
+}
+
+/// What conversations came through, as their first packets tell.
+#[test]
+fn conversations_tell_their_tunnel_and_vlans() {
+    let first = tcp(1000, FIRST, "A", b"of no interest");
+    let second = tcp(1000, FIRST.wrapping_add(14), "A", b"either");
+    let frames = [tagged(&in_vxlan(&first, 3), 7), second.clone(), in_vxlan(&second, 4)];
+    let [one] = &replayed(&frames).conversations[..] else { panic!("one") };
+    let path = one.path.as_deref().unwrap();
+    assert_eq!(path.tunnel.map(|tunnel| (tunnel.kind, tunnel.id)), Some((TunnelKind::Vxlan, 3)));
+    assert_eq!(path.vlans[0].map(|id| id.get()), Some(7));
+    assert_eq!((one.sent.packets, one.copies), (2, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, flows) = (folder.path().join("a.pcap"), folder.path().join("flows"));
+    std::fs::write(&capture, pcap(&frames)).unwrap();
+    let [capture, flows] = [capture, flows].map(|path| path.display().to_string());
+    undertone(&["replay", &capture, "--flows", &flows]).ended(0);
+    let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&flows).unwrap()).unwrap();
+    assert_eq!(record["undertone"]["tunnel"]["type"], "vxlan", "{record}");
+    assert_eq!(record["undertone"]["tunnel"]["id"], 3);
+    assert_eq!(record["network"]["vlan"]["id"], "7");
+    assert_eq!(record["undertone"]["copies"], 1);
+    assert_eq!(record["network"]["packets"], 2);
+    assert_eq!(
+        record["related"]["ip"],
+        serde_json::json!(["10.0.0.7", "192.0.2.1", "192.0.2.10", "192.0.2.20"])
+    );
 }
 
 /// A hello in two segments, each twice, in the orders in which a mirror port gives them.

@@ -20,7 +20,7 @@ mod tunnel;
 mod walk;
 mod wireless;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::capture::LinkType;
 use crate::reader::Reader;
@@ -48,7 +48,7 @@ pub fn packet(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Packet<'_>,
 /// where there is none.
 ///
 /// It is asked for so seldom that no packet carries it: the frame is decoded again, and its header is the last one before the
-/// payload that has the packet's addresses.
+/// payload that has the packet's addresses. Whoever has the packet asks for [`distinction`].
 #[cold]
 pub fn identification(link: LinkType, bytes: &[u8], wire_len: u32) -> u16 {
     let Ok(packet) = packet(link, bytes, wire_len) else { return 0 };
@@ -59,7 +59,53 @@ pub fn identification(link: LinkType, bytes: &[u8], wire_len: u32) -> u16 {
         Transport::Fragment(fragment) => fragment.payload,
         Transport::Other(_) => return 0,
     };
-    let headers = Reader::new(bytes).take_up_to(payload.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr()));
+    identification_in(before(payload, bytes), src, dst)
+}
+
+/// The identification of IPv4, if it is that, and the checksum of the transport, by which packets of one conversation with the same
+/// numbers and payload differ. Each is nought where there is none. The packet is one of this frame, and neither a fragment nor put together
+/// from fragments.
+///
+/// No packet carries them, so that only those pay who ask: the headers are looked for backwards from the payload, where they mostly are at
+/// the first place.
+pub fn distinction(bytes: &[u8], packet: &Packet<'_>) -> (u16, u16) {
+    const TCP: usize = 20;
+    let (payload, checksum_at) = match &packet.transport {
+        Transport::Tcp(segment) => (segment.payload, 16),
+        Transport::Udp(datagram) => (datagram.payload, 6),
+        Transport::Other(_) | Transport::Fragment(_) => return (0, 0),
+    };
+    let headers = before(payload, bytes);
+    let split = match &packet.transport {
+        Transport::Tcp(segment) => {
+            let Segment { src_port, dst_port, seq, ack, .. } = segment;
+            let ports = u32::from(*src_port) << 16 | u32::from(*dst_port);
+            let begins = |at: &usize| {
+                let mut reader = Reader::new(headers.get(*at..).unwrap_or_default());
+                reader.u32() == Ok(ports) && reader.u32() == Ok(*seq) && reader.u32() == Ok(*ack)
+            };
+            // Without options, or with so many words of them.
+            (0..=10).filter_map(|words| headers.len().checked_sub(TCP + 4 * words)).find(begins)
+        }
+        _ => headers.len().checked_sub(8),
+    };
+    let Some((network, transport)) = split.and_then(|at| headers.split_at_checked(at)) else { return (0, 0) };
+    let checksum = transport.get(checksum_at..).and_then(|rest| Reader::new(rest).u16().ok()).unwrap_or(0);
+    let id = match (packet.src, packet.dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => identification_in(network, src, dst),
+        _ => 0,
+    };
+    (id, checksum)
+}
+
+/// What lies before a part of a frame.
+fn before<'a>(part: &[u8], frame: &'a [u8]) -> &'a [u8] {
+    Reader::new(frame).take_up_to(part.as_ptr().addr().wrapping_sub(frame.as_ptr().addr()))
+}
+
+/// The identification in the last header of IPv4 with these addresses.
+#[inline]
+fn identification_in(headers: &[u8], src: Ipv4Addr, dst: Ipv4Addr) -> u16 {
     let [a, b, c, d] = src.octets();
     let [e, f, g, h] = dst.octets();
     // An identification, flags and an offset, a time to live, a protocol, a checksum, and both addresses.

@@ -6,8 +6,9 @@
 //! differ. What is sent again is no copy: over IPv4 it has another identification, and over IPv6, which has none, it comes later
 //! than [`WINDOW`].
 //!
-//! What is asked for here is only what told something. A number stands for a packet, made with a secret of this process: nobody can
-//! build two packets with one number, of which the second would be swallowed.
+//! What is asked for here is only what told something; the packets of conversations are told apart where these are kept
+//! ([`Ledger`](super::Ledger)). A number stands for a packet, made with a secret of this process: nobody can build two packets with one
+//! number, of which the second would be swallowed.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -55,6 +56,25 @@ impl Numbering {
             Numbering([random.hash_one(0), random.hash_one(1)])
         });
         *SECRET
+    }
+
+    /// A number of a packet among the others of its conversation, made of less: there are only a few to be confused with, and each packet needs
+    /// one. `checksum` is the transport's, and makes up for what is left out of the payload, and for the options of TCP.
+    #[inline]
+    pub fn short(&self, from_low: bool, identity: Identity, checksum: u16, payload: &[u8]) -> u32 {
+        let Self([first, second]) = *self;
+        let mix = |state: u64, one: u64, other: u64| {
+            let wide = u128::from(one ^ first) * u128::from(other ^ state);
+            (wide as u64) ^ ((wide >> 64) as u64)
+        };
+        let Identity { id, seq, ack, flags, wire_len } = identity;
+        let small =
+            u64::from(id) << 32 | u64::from(checksum) << 16 | u64::from(flags) << 8 | u64::from(from_low);
+        let begins = payload.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let ends = payload.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let state = mix(second, small, u64::from(seq) << 32 | u64::from(ack));
+        let state = mix(state, begins, ends);
+        (mix(state, u64::from(wire_len), payload.len() as u64) >> 32) as u32
     }
 
     /// The number of a packet.
@@ -168,6 +188,30 @@ mod tests {
         assert!(copies.is_copy(same_place(4), at(6)));
         assert!(!copies.is_copy(same_place(9), at(1_000)));
         assert_eq!(copies.take_forgotten(), 0, "whose time is over is not missed");
+    }
+
+    #[test]
+    fn a_short_number_differs_too() {
+        let numbering = Numbering::of_this_process();
+        let identity = Identity { id: 1, seq: 2, ack: 3, flags: 4, wire_len: 40 };
+        let payload: Vec<u8> = (0..40).collect();
+        let mut numbers = std::collections::BTreeSet::new();
+        let mut check = |from_low, identity, checksum, payload: &[u8]| {
+            let number = numbering.short(from_low, identity, checksum, payload);
+            assert_eq!(number, numbering.short(from_low, identity, checksum, payload));
+            assert!(numbers.insert(number), "{from_low} {identity:?} {checksum} {payload:?}");
+        };
+        check(false, identity, 5, &payload);
+        check(true, identity, 5, &payload);
+        check(false, Identity { id: 2, ..identity }, 5, &payload);
+        check(false, Identity { seq: 3, ..identity }, 5, &payload);
+        check(false, Identity { ack: 4, ..identity }, 5, &payload);
+        check(false, Identity { flags: 5, ..identity }, 5, &payload);
+        check(false, Identity { wire_len: 41, ..identity }, 5, &payload);
+        check(false, identity, 6, &payload);
+        check(false, identity, 5, &payload[1..]);
+        check(false, identity, 5, &payload[..39]);
+        check(false, identity, 5, &payload[..7]);
     }
 
     /// Each bit of what makes a packet matters.

@@ -3,12 +3,19 @@
 //! A conversation of TCP begins with a SYN that has a number of its own: ports that are used again after one make a new conversation. One of
 //! UDP ends where nothing passes for five minutes. What is kept of a stretch of capture and what is kept of the next add up to what is
 //! kept of both, wherever the edge between them is: whether a packet begins a conversation depends on it and on the packet before it.
+//!
+//! A packet that a mirror port sends twice counts once. It is a copy of one of the [`RECENT`] packets before it in the conversation, if one of
+//! them has the same number ([`Numbering::short`](super::copies::Numbering::short)) and is not further away in time than a copy can be
+//! ([`WINDOW`](super::copies::WINDOW)); so whether it is one depends on these packets alone, and the two sides of an edge can tell: the earlier one has kept its last
+//! packets, and the later one its first.
 
 use rustc_hash::FxHashMap;
 
+use super::recall::{First, RECENT, Recall};
 use super::{Flow, FlowKey, Protocol};
 use crate::capture::Timestamp;
-use crate::decode::{Segment, TcpFlags};
+use crate::decode::{Path, Segment, TcpFlags};
+use crate::seen::{Mark, boxed};
 
 /// A conversation, and what was learned of it: `N`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +40,10 @@ pub struct Conversation<N> {
     pub sent: Volume,
     /// What the server sent.
     pub received: Volume,
+    /// Packets of either that were copies of one before, and count for neither.
+    pub copies: u64,
+    /// Through which tunnel and VLANs its first packet came; `None` where through none.
+    pub path: Option<Box<Path>>,
     /// What was learned of it, if something was.
     pub name: Option<Box<N>>,
 }
@@ -55,7 +66,7 @@ impl Volume {
 
 /// A packet, as the ledger sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct Entry<'p> {
     /// Who sends to whom.
     pub flow: Flow,
     /// When.
@@ -66,6 +77,10 @@ pub struct Entry {
     pub frame: u64,
     /// Bytes of the frame on the wire.
     pub bytes: u32,
+    /// What stands for the packet: a copy of it has the same.
+    pub number: u32,
+    /// Through which wrappings it came.
+    pub path: &'p Path,
     /// Which beginning it is of, if it is of one: whether the lower endpoint began, and its first sequence number.
     start: Option<Start>,
     /// How it ends its direction, if it does.
@@ -84,18 +99,19 @@ enum Ending {
     Reset,
 }
 
-impl Entry {
-    /// A segment of TCP.
+impl<'p> Entry<'p> {
+    /// A packet in a frame of so many bytes.
     #[inline]
-    pub fn tcp(
-        flow: Flow,
-        segment: &Segment<'_>,
-        at: Timestamp,
-        source: u32,
-        frame: u64,
-        bytes: u32,
-    ) -> Self {
-        let from_low = flow.src <= flow.dst;
+    pub const fn new(flow: Flow, mark: Mark, bytes: u32, number: u32, path: &'p Path) -> Self {
+        let Mark { source, frame, at } = mark;
+        Self { flow, at, source, frame, bytes, number, path, start: None, end: None }
+    }
+
+    /// What a segment of TCP says of where its conversation begins and ends.
+    #[inline]
+    #[must_use]
+    pub fn with_segment(self, segment: &Segment<'_>) -> Self {
+        let from_low = self.flow.src <= self.flow.dst;
         let flags = segment.flags;
         let start = if !flags.has(TcpFlags::SYN) {
             None
@@ -110,13 +126,7 @@ impl Entry {
         } else {
             flags.has(TcpFlags::FIN).then_some(Ending::Finished)
         };
-        Self { flow, at, source, frame, bytes, start, end }
-    }
-
-    /// A datagram of UDP.
-    #[inline]
-    pub const fn udp(flow: Flow, at: Timestamp, source: u32, frame: u64, bytes: u32) -> Self {
-        Self { flow, at, source, frame, bytes, start: None, end: None }
+        Self { start, end, ..self }
     }
 }
 
@@ -128,6 +138,8 @@ pub struct Ledger<N> {
     current: FxHashMap<FlowKey, u32>,
     /// How many were taken out before their end because there were too many.
     cut: u64,
+    /// Whether something may come before its first packets, so that these have to be kept.
+    stretch: bool,
 }
 
 /// A conversation in the making.
@@ -147,12 +159,18 @@ struct Part<N> {
     by_high: Volume,
     low_done: bool,
     high_done: bool,
+    copies: u64,
+    /// The last packets.
+    recall: Recall,
+    /// The first packets, of a stretch that others may come before.
+    firsts: Vec<First>,
+    path: Option<Box<Path>>,
     name: Option<Box<N>>,
 }
 
 impl<N> Default for Ledger<N> {
     fn default() -> Self {
-        Self { parts: Vec::new(), current: FxHashMap::default(), cut: 0 }
+        Self { parts: Vec::new(), current: FxHashMap::default(), cut: 0, stretch: false }
     }
 }
 
@@ -161,33 +179,28 @@ impl<N> Default for Ledger<N> {
 const SILENCE: i64 = 300_000_000_000;
 
 impl<N> Ledger<N> {
-    /// The most conversations at once; beyond it the older half is told as far as it went. A million, 176 MiB: what a busy link has in
-    /// ten minutes.
+    /// The most conversations at once; beyond it the older half is told as far as it went. A million: what a busy link has in ten
+    /// minutes. Each takes 240 bytes, and 190 more from its second packet on: 430 MiB.
     pub const MOST: usize = 1 << 20;
+
+    /// One of a stretch of capture that another ledger will [`absorb`](Self::absorb).
+    pub fn of_a_stretch() -> Self {
+        Self { stretch: true, ..Self::default() }
+    }
+
     /// Takes a packet.
     #[inline]
-    pub fn packet(&mut self, entry: &Entry) {
-        let from_low = entry.flow.src <= entry.flow.dst;
-        let volume = Volume { packets: 1, bytes: u64::from(entry.bytes) };
-        let (by_low, by_high) =
-            if from_low { (volume, Volume::default()) } else { (Volume::default(), volume) };
-        let done = entry.end.is_some();
-        let reset = entry.end == Some(Ending::Reset);
-        self.push(Part {
-            key: entry.flow.key(),
-            start: entry.start,
-            first_by_low: from_low,
-            source: entry.source,
-            first_frame: entry.frame,
-            last_frame: entry.frame,
-            first: entry.at,
-            last: entry.at,
-            by_low,
-            by_high,
-            low_done: reset || (done && from_low),
-            high_done: reset || (done && !from_low),
-            name: None,
-        });
+    pub fn packet(&mut self, entry: &Entry<'_>) {
+        let key = entry.flow.key();
+        let next = self.parts.len() as u32;
+        let place = self.current.entry(key).or_insert(next);
+        match self.parts.get_mut(*place as usize) {
+            Some(known) if known.goes_on(entry.start, entry.at) => known.enter(entry, self.stretch),
+            _ => {
+                *place = next;
+                self.parts.push(Part::begin(key, entry, self.stretch));
+            }
+        }
     }
 
     /// Takes what was learned of a conversation in one of its frames; what was learned first stays.
@@ -267,14 +280,14 @@ impl<N> Ledger<N> {
         self.current.extend(self.parts.iter().enumerate().map(|(place, part)| (part.key, place as u32)));
     }
 
-    #[inline]
-    fn push(&mut self, part: Part<N>) {
+    fn push(&mut self, mut part: Part<N>) {
         let next = self.parts.len() as u32;
         let place = self.current.entry(part.key).or_insert(next);
         match self.parts.get_mut(*place as usize) {
-            Some(known) if part.continues(known) => known.add(part),
+            Some(known) if known.goes_on(part.start, part.first) => known.add(part),
             _ => {
                 *place = next;
+                part.firsts = Vec::new();
                 self.parts.push(part);
             }
         }
@@ -282,22 +295,84 @@ impl<N> Ledger<N> {
 }
 
 impl<N> Part<N> {
-    /// Whether this is more of the same conversation.
-    fn continues(&self, before: &Self) -> bool {
+    fn begin(key: FlowKey, entry: &Entry<'_>, stretch: bool) -> Self {
+        let mut part = Self {
+            key,
+            start: entry.start,
+            first_by_low: entry.flow.src <= entry.flow.dst,
+            source: entry.source,
+            first_frame: entry.frame,
+            last_frame: entry.frame,
+            first: entry.at,
+            last: entry.at,
+            by_low: Volume::default(),
+            by_high: Volume::default(),
+            low_done: false,
+            high_done: false,
+            copies: 0,
+            recall: Recall::default(),
+            firsts: Vec::new(),
+            path: boxed(entry.path),
+            name: None,
+        };
+        part.enter(entry, stretch);
+        part
+    }
+
+    /// Whether what begins so, at this time, is more of the same conversation.
+    fn goes_on(&self, start: Option<Start>, at: Timestamp) -> bool {
         if self.key.protocol == Protocol::TCP {
-            self.start.is_none() || self.start == before.start
+            start.is_none() || start == self.start
         } else {
-            self.first.since(before.last) <= SILENCE
+            at.since(self.last) <= SILENCE
         }
     }
 
-    fn add(&mut self, more: Self) {
+    /// Takes a packet.
+    #[inline]
+    fn enter(&mut self, entry: &Entry<'_>, stretch: bool) {
+        let Entry { at, bytes, number, .. } = *entry;
+        let by_low = entry.flow.src <= entry.flow.dst;
+        let copy = self.recall.knows(number, at, 0);
+        self.recall.remember(number, at);
+        if stretch && self.firsts.len() < RECENT {
+            self.firsts.push(First { number, at, bytes, by_low, copy });
+        }
+        if copy {
+            self.copies += 1;
+        } else {
+            let volume = if by_low { &mut self.by_low } else { &mut self.by_high };
+            volume.packets += 1;
+            volume.bytes += u64::from(bytes);
+        }
+        self.last_frame = entry.frame;
+        self.last = at;
+        match entry.end {
+            None => {}
+            Some(Ending::Reset) => (self.low_done, self.high_done) = (true, true),
+            Some(Ending::Finished) if by_low => self.low_done = true,
+            Some(Ending::Finished) => self.high_done = true,
+        }
+    }
+
+    /// Takes in what follows: of its first packets those are copies too that were here before.
+    fn add(&mut self, mut more: Self) {
+        for (number_before, first) in more.firsts.iter().enumerate() {
+            if !first.copy && self.recall.knows(first.number, first.at, number_before) {
+                let volume = if first.by_low { &mut more.by_low } else { &mut more.by_high };
+                volume.packets -= 1;
+                volume.bytes -= u64::from(first.bytes);
+                more.copies += 1;
+            }
+        }
+        self.recall.go_on(&more.recall);
         self.last_frame = more.last_frame;
         self.last = more.last;
         self.by_low.add(more.by_low);
         self.by_high.add(more.by_high);
         self.low_done |= more.low_done;
         self.high_done |= more.high_done;
+        self.copies += more.copies;
         self.name = self.name.take().or(more.name);
     }
 
@@ -317,6 +392,8 @@ impl<N> Part<N> {
             last: self.last,
             sent,
             received,
+            copies: self.copies,
+            path: self.path,
             name: self.name,
         }
     }
@@ -350,7 +427,8 @@ mod tests {
         }
     }
 
-    fn tcp(frame: u64, src: u16, dst: u16, flags: u8, seq: u32, ack: u32) -> Entry {
+    /// Each frame has a number of its own, if it is given none.
+    fn tcp(frame: u64, src: u16, dst: u16, flags: u8, seq: u32, ack: u32) -> Entry<'static> {
         let segment = Segment {
             src_port: src,
             dst_port: dst,
@@ -360,8 +438,14 @@ mod tests {
             payload: &[],
             wire_len: 0,
         };
-        let at = Timestamp::from_parts(frame as i64, 0);
-        Entry::tcp(flow(src, dst, Protocol::TCP), &segment, at, 0, frame, 100)
+        let mark = Mark { source: 0, frame, at: Timestamp::from_parts(frame as i64, 0) };
+        let flow = flow(src, dst, Protocol::TCP);
+        Entry::new(flow, mark, 100, 1_000 + frame as u32, &Path::PLAIN).with_segment(&segment)
+    }
+
+    fn udp(frame: u64, seconds: i64, flow: Flow) -> Entry<'static> {
+        let mark = Mark { source: 0, frame, at: Timestamp::from_parts(seconds, 0) };
+        Entry::new(flow, mark, 100, 1_000 + frame as u32, &Path::PLAIN)
     }
 
     const SYN: u8 = TcpFlags::SYN;
@@ -375,9 +459,11 @@ mod tests {
             .map(|one| {
                 let words = [(one.whole, " whole"), (one.ended, " ended")];
                 let words: String = words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
-                let Conversation { flow, first_frame, last_frame, sent, received, .. } = one;
+                let Conversation { flow, first_frame, last_frame, sent, received, copies, .. } = one;
+                assert_eq!((sent.bytes, received.bytes), (sent.packets * 100, received.packets * 100));
+                let copies = if *copies > 0 { format!(" {copies} twice") } else { String::new() };
                 format!(
-                    "{}>{} {first_frame}-{last_frame} {}/{}{words}",
+                    "{}>{} {first_frame}-{last_frame} {}/{}{copies}{words}",
                     flow.src.port, flow.dst.port, sent.packets, received.packets
                 )
             })
@@ -385,9 +471,9 @@ mod tests {
     }
 
     /// The same for the whole, and for every cut of it.
-    fn check(entries: &[Entry], expected: &[&str]) {
+    fn check(entries: &[Entry<'_>], expected: &[&str]) {
         for cut in 0..=entries.len() {
-            let (mut first, mut second) = (Ledger::<u64>::default(), Ledger::<u64>::default());
+            let (mut first, mut second) = (Ledger::<u64>::default(), Ledger::<u64>::of_a_stretch());
             entries[..cut].iter().for_each(|entry| first.packet(entry));
             for entry in &entries[cut..] {
                 second.packet(&Entry { frame: entry.frame - cut as u64, ..*entry });
@@ -434,9 +520,7 @@ mod tests {
 
     #[test]
     fn silence_parts_datagrams() {
-        let udp = |frame: u64, seconds: i64, src, dst| {
-            Entry::udp(flow(src, dst, Protocol::UDP), Timestamp::from_parts(seconds, 0), 0, frame, 100)
-        };
+        let udp = |frame: u64, seconds: i64, src, dst| udp(frame, seconds, flow(src, dst, Protocol::UDP));
         check(
             &[
                 udp(1, 0, 50_000, 443),
@@ -455,7 +539,7 @@ mod tests {
         for number in 0..Ledger::<()>::MOST as u64 + 1 {
             let end = |ip: u32, port| Endpoint { ip: std::net::Ipv4Addr::from_bits(ip).into(), port };
             let flow = Flow { src: end(number as u32, 2), dst: end(u32::MAX, 1), protocol: Protocol::UDP };
-            ledger.packet(&Entry::udp(flow, Timestamp::default(), 0, number + 1, 60));
+            ledger.packet(&udp(number + 1, 0, flow));
         }
         assert_eq!(ledger.take_excess().len(), Ledger::<()>::MOST / 2);
         assert_eq!(
@@ -478,27 +562,67 @@ mod tests {
         assert_eq!(names, [Some(Box::new(4u64)), Some(Box::new(6))]);
     }
 
+    /// A packet that comes again within 50 ms, with fewer than 16 of its conversation between, counts once.
+    #[test]
+    fn a_packet_that_comes_twice_counts_once() {
+        let millis = |entry: Entry<'static>, number: u32, millis: i64| Entry {
+            number,
+            at: Timestamp::from_nanos(millis * 1_000_000),
+            ..entry
+        };
+        let (there, back) = ((50_000, 443), (443, 50_000));
+        let packet =
+            |frame, (src, dst): (u16, u16), number, at| millis(tcp(frame, src, dst, ACK, 0, 0), number, at);
+        check(
+            &[
+                packet(1, there, 1, 0),
+                packet(2, there, 1, 0),
+                packet(3, back, 2, 1),
+                packet(4, there, 3, 2),
+                packet(5, back, 2, 51),
+                packet(6, there, 3, 53),
+                packet(7, there, 3, 103),
+                packet(8, there, 3, 60),
+            ],
+            &["50000>443 1-8 3/1 4 twice"],
+        );
+        let many: Vec<u32> = (1..=RECENT as u32 + 1).collect();
+        for (between, expected) in
+            [(RECENT, "50000>443 1-17 16/0 1 twice"), (RECENT + 1, "50000>443 1-18 18/0")]
+        {
+            let numbers = many.iter().take(between).chain(&[1]);
+            let entries: Vec<_> =
+                numbers.zip(1..).map(|(number, frame)| packet(frame, there, *number, 0)).collect();
+            check(&entries, &[expected]);
+        }
+    }
+
+    /// Milliseconds from one packet to the next: within the time of a copy, or of another conversation.
+    fn step() -> impl Strategy<Value = i64> {
+        prop_oneof![4 => -60i64..60, 1 => -400_000i64..400_000]
+    }
+
     proptest! {
         /// Any packets, in three stretches with any edges: what the parts give is what the whole gives.
         #[test]
         fn stretches_add_up(
-            packets in prop::collection::vec((0u16..3, any::<bool>(), 0u8..32, 0u32..3, 0u32..3, -400i64..400), 0..40),
-            edges in (0usize..40, 0usize..40),
+            packets in prop::collection::vec((0u16..3, any::<bool>(), 0u8..32, 0u32..3, 0u32..3, step(), 0u32..12), 0..60),
+            edges in (0usize..60, 0usize..60),
         ) {
             let mut at = 0;
-            let entries: Vec<Entry> = packets
+            let entries: Vec<Entry<'_>> = packets
                 .iter()
                 .enumerate()
-                .map(|(index, (port, back, flags, seq, ack, seconds))| {
-                    at += seconds;
+                .map(|(index, (port, back, flags, seq, ack, millis, number))| {
+                    at += millis;
                     let (src, dst) = if *back { (443, 50_000 + port) } else { (50_000 + port, 443) };
                     let frame = index as u64 + 1;
-                    let time = Timestamp::from_parts(at, 0);
-                    if *port == 2 {
-                        Entry::udp(flow(src, dst, Protocol::UDP), time, 0, frame, 100)
-                    } else {
-                        Entry { at: time, ..tcp(frame, src, dst, *flags, *seq, *ack) }
-                    }
+                    let at = Timestamp::from_nanos(at * 1_000_000);
+                    let entry = match *port {
+                        2 => udp(frame, 0, flow(src, dst, Protocol::UDP)),
+                        _ => tcp(frame, src, dst, *flags, *seq, *ack),
+                    };
+                    Entry { at, number: *number, ..entry }
                 })
                 .collect();
             let mut whole = Ledger::<u64>::default();
@@ -507,7 +631,7 @@ mod tests {
             let (one, other) = (edges.0.min(entries.len()), edges.1.min(entries.len()));
             let (one, other) = (one.min(other), one.max(other));
             let stretch = |from: usize, to: usize| {
-                let mut ledger = Ledger::<u64>::default();
+                let mut ledger = Ledger::<u64>::of_a_stretch();
                 entries[from..to].iter().for_each(|entry| ledger.packet(&Entry { frame: entry.frame - from as u64, ..*entry }));
                 ledger
             };

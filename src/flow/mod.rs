@@ -9,6 +9,7 @@ pub mod defrag;
 mod key;
 mod ledger;
 mod once;
+mod recall;
 mod recent;
 mod table;
 

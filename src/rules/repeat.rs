@@ -49,6 +49,8 @@ pub struct Summary {
     pub ports: BTreeSet<u16>,
     /// Names, servers and ports that were not kept because there were too many.
     pub values_left_out: u64,
+    /// The tunnel and VLANs through which all of it came: those of the finding, if no contact came another way.
+    pub one_path: bool,
 }
 
 impl Summary {

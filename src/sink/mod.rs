@@ -327,6 +327,7 @@ pub(crate) mod tests {
             destinations: BTreeSet::from([end("162.125.1.19:0").ip]),
             ports: BTreeSet::from([443]),
             values_left_out: 0,
+            one_path: true,
         }
     }
 

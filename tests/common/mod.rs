@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, LazyLock};
 
 use undertone::capture::savefile;
+use undertone::flow::Conversation;
 use undertone::inspect::Observation;
 use undertone::lists::Lists;
 use undertone::merge::Merger;
 use undertone::runtime::{CHUNK_BYTES, Reading, Told};
 use undertone::stats::Counts;
-use undertone::worker::{Event, What, Worker};
+use undertone::worker::{Finished, Named, What, Worker};
 
 /// All that the machines before the Correlator tell of some captures.
 #[derive(Debug, Default, PartialEq)]
@@ -29,22 +30,25 @@ pub struct Replayed {
     pub observations: Vec<Observation>,
     /// What was counted, for each file.
     pub counts: Vec<Counts>,
+    /// Every conversation.
+    pub conversations: Vec<Conversation<Named>>,
 }
 
-/// Replays captures with so many threads and chunks of so many bytes, and keeps every hostname.
+/// Replays captures with so many threads and chunks of so many bytes, and keeps every hostname and conversation.
 pub fn replay(paths: &[PathBuf], threads: usize, chunk_bytes: usize) -> Replayed {
     static LISTS: LazyLock<Arc<Lists>> = LazyLock::new(|| Arc::new(Lists::builtin()));
     // Many replays of small captures should not build them each time.
     let lists = &*LISTS;
-    let make_worker = || Worker::new(lists.clone(), true, None);
+    let make_worker = || Worker::new(lists.clone(), true, None).with_conversations(true);
     let (files, problems) = savefile::open(paths);
     assert!(problems.is_empty(), "{problems:?}");
     let mut merger = Merger::new(make_worker(), false);
     let (stop, progress) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
     let reading = Reading { threads, chunk_bytes, stop: &stop, progress: &progress };
     let mut replayed = Replayed { counts: vec![Counts::default(); files.len()], ..Replayed::default() };
-    let keep = |replayed: &mut Replayed, events: Vec<Event>| {
-        for event in events {
+    let keep = |replayed: &mut Replayed, finished: Finished| {
+        replayed.conversations.extend(finished.conversations);
+        for event in finished.events {
             replayed.events.push(format!("{event:?}"));
             if let What::Hostname(sighting) = event.what {
                 replayed.observations.push(sighting.observation);
@@ -54,10 +58,10 @@ pub fn replay(paths: &[PathBuf], threads: usize, chunk_bytes: usize) -> Replayed
     reading.files(&files, &make_worker, &mut merger, &mut |told| {
         if let Told::Chunk(finished) = told {
             replayed.counts[finished.source as usize].add(&finished.counts);
-            keep(&mut replayed, finished.events);
+            keep(&mut replayed, *finished);
         }
     });
-    merger.finish(&mut |finished| keep(&mut replayed, finished.events));
+    merger.finish(&mut |finished| keep(&mut replayed, finished));
     replayed
 }
 

@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::super::{FlowRecord, Source, Sources, words};
 use super::fields::{
-    Ecs, End, Event, FileFields, HostnameFields, Ingress, Interface, Network, Observer, Related, Transport,
-    Ways,
+    Ecs, End, Event, FileFields, HostnameFields, Ingress, Inner, Interface, Network, Observer, Related,
+    Transport, TunnelFields, Vlan, Ways,
 };
 use super::process::{AttributionFields, ContainerFields, Endpoint, HostFields, ProcessFields, UserFields};
 use crate::capture::Timestamp;
+use crate::decode::Path;
 
 /// A conversation as a document.
 #[derive(Serialize)]
@@ -41,6 +42,11 @@ struct FlowUndertone<'a> {
     hostname: Option<HostnameFields<'a>>,
     flow: FlowFields,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelFields>,
+    /// Packets that came twice, and of which bytes and packets count the first.
+    #[serde(skip_serializing_if = "is_nought")]
+    copies: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     attribution: Option<AttributionFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frame: Option<u64>,
@@ -52,6 +58,11 @@ struct FlowFields {
     /// Whether the beginning was seen; else somebody may have begun it long before, and it may be the other one.
     begin_seen: bool,
     end_seen: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so serde asks")]
+const fn is_nought(count: &u64) -> bool {
+    *count == 0
 }
 
 impl<'a> FlowDocument<'a> {
@@ -67,6 +78,8 @@ impl<'a> FlowDocument<'a> {
             Some(Source::Interface(name)) => ingress = Some(Ingress { interface: Interface { name } }),
             None => {}
         }
+        let path = conversation.path.as_deref().unwrap_or(&Path::PLAIN);
+        let [outer, inner] = path.vlans.map(|id| id.map(|id| Vlan { id: id.to_string() }));
         let name = conversation.name.as_deref();
         let domain = name.filter(|(_, seen_in)| seen_in.is_connection()).map(|(name, _)| name.as_str());
         let Endpoint { host, user, process, container } =
@@ -95,19 +108,15 @@ impl<'a> FlowDocument<'a> {
                 community_id: Some(flow.key().community_id().to_string()),
                 bytes: Some(sent.bytes + received.bytes),
                 packets: Some(sent.packets + received.packets),
-                vlan: None,
-                inner: None,
+                vlan: outer,
+                inner: inner.map(|vlan| Inner { vlan }),
             },
             host,
             user,
             process,
             container,
             related: Related {
-                ip: if flow.src.ip == flow.dst.ip {
-                    vec![flow.src.ip]
-                } else {
-                    vec![flow.src.ip, flow.dst.ip]
-                },
+                ip: super::related_ips(flow, path),
                 hosts: name.map(|(name, _)| name.as_str()).into_iter().collect(),
             },
             file,
@@ -117,6 +126,8 @@ impl<'a> FlowDocument<'a> {
                     ..HostnameFields::ways(Ways::One(seen_in.as_str()))
                 }),
                 flow: FlowFields { begin_seen: conversation.whole, end_seen: conversation.ended },
+                tunnel: TunnelFields::of(path),
+                copies: conversation.copies,
                 attribution: record.attribution.as_ref().map(AttributionFields::from),
                 frame,
             },

@@ -11,6 +11,7 @@ mod process;
 mod stats;
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use super::{Record, Source, Sources, words};
 use crate::decode::Path;
@@ -74,7 +75,8 @@ impl<'a> Document<'a> {
         document
     }
 
-    /// A summary stands for many conversations: what differs from one to the next is listed or left out.
+    /// A summary stands for many conversations: what differs from one to the next is listed or left out, and so is the tunnel that not all
+    /// of them came through.
     fn summary(summary: &'a Summary, sources: &'a Sources) -> Self {
         let finding = &summary.finding;
         let client = finding.contact.observation.flow.src.ip;
@@ -95,22 +97,20 @@ impl<'a> Document<'a> {
         document.take(finding);
         document.source.port = None;
         document.destination = None;
-        document.network = Network {
-            transport: None,
-            protocol: None,
-            community_id: None,
-            vlan: None,
-            inner: None,
-            ..document.network
-        };
+        document.network =
+            Network { transport: None, protocol: None, community_id: None, ..document.network };
+        if !summary.one_path {
+            (document.network.vlan, document.network.inner) = (None, None);
+            document.undertone.tunnel = None;
+        }
+        let tunnel = finding.contact.observation.path.as_ref().and_then(|path| path.tunnel);
+        let tunnel = tunnel.filter(|_| summary.one_path).map(|tunnel| [tunnel.src, tunnel.dst]);
         document.dns = None;
         document.tls = None;
         document.undertone.tls = None;
-        document.undertone.tunnel = None;
+        let others = summary.destinations.iter().copied().chain(tunnel.into_iter().flatten());
         document.related = Related {
-            ip: std::iter::once(client)
-                .chain(summary.destinations.iter().copied().filter(|ip| *ip != client))
-                .collect(),
+            ip: distinct(std::iter::once(client).chain(others)),
             hosts: summary.hostnames.iter().map(|name| &**name).collect(),
         };
         document.undertone.frame = None;
@@ -140,14 +140,6 @@ impl<'a> Document<'a> {
             None => {}
         }
         let path = observation.path.as_deref().unwrap_or(&Path::PLAIN);
-        let mut related_ips = vec![src.ip];
-        for ip in
-            [Some(dst.ip), path.tunnel.map(|it| it.src), path.tunnel.map(|it| it.dst)].into_iter().flatten()
-        {
-            if !related_ips.contains(&ip) {
-                related_ips.push(ip);
-            }
-        }
         let [outer, inner] = path.vlans.map(|id| id.map(|id| Vlan { id: id.to_string() }));
         Self {
             timestamp: observation.at,
@@ -189,7 +181,10 @@ impl<'a> Document<'a> {
                 Detail::Hello(_) => Some(Tls { client: TlsClient { server_name: name } }),
                 _ => None,
             },
-            related: Related { ip: related_ips, hosts: if named { vec![name] } else { Vec::new() } },
+            related: Related {
+                ip: related_ips(observation.flow, path),
+                hosts: if named { vec![name] } else { Vec::new() },
+            },
             file,
             undertone: Undertone {
                 level: None,
@@ -235,6 +230,23 @@ impl<'a> Document<'a> {
         });
         self.threat = Threat::of(&finding.techniques());
     }
+}
+
+/// The addresses of a conversation, and of the ends of its tunnel.
+fn related_ips(flow: Flow, path: &Path) -> Vec<IpAddr> {
+    let tunnel = path.tunnel.map(|tunnel| [tunnel.src, tunnel.dst]);
+    distinct([flow.src.ip, flow.dst.ip].into_iter().chain(tunnel.into_iter().flatten()))
+}
+
+/// Each address once.
+fn distinct(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut all = Vec::new();
+    for ip in addresses {
+        if !all.contains(&ip) {
+            all.push(ip);
+        }
+    }
+    all
 }
 
 /// What a ClientHello says beside the name. The name in clear is known to hide another where DNS said so.
@@ -311,8 +323,6 @@ fn class(number: u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::super::tests::*;
     use super::*;
     use crate::decode::{Tunnel, TunnelKind};
@@ -363,7 +373,7 @@ mod tests {
         );
     }
 
-    /// The innermost addresses are those of the record; which way the packet came stands beside them, in a summary nowhere.
+    /// The innermost addresses are those of the record; which way the packet came stands beside them, in a summary if all came so.
     #[test]
     fn what_came_through_a_tunnel_and_vlans() {
         let path = |tunnel, vlans: [u16; 2]| {
@@ -392,8 +402,19 @@ mod tests {
         assert_eq!(tagged["undertone"].get("tunnel"), None);
         let mut summary = summary(Level::High);
         summary.finding.contact.observation.path = path(Some(tunnel(TunnelKind::Gre, 9)), [7, 8]);
-        let summary = text(&Record::Summary(summary), &capture());
-        assert!(!summary.contains("vlan") && !summary.contains("tunnel"), "{summary}");
+        let both =
+            serde_json::from_str::<Value>(&text(&Record::Summary(summary.clone()), &capture())).unwrap();
+        assert_eq!(
+            (&both["network"]["vlan"]["id"], &both["network"]["inner"]["vlan"]["id"]),
+            (&"7".into(), &"8".into())
+        );
+        assert_eq!(both["undertone"]["tunnel"]["type"], "gre");
+        let ips = serde_json::json!(["10.0.0.7", "162.125.1.19", "192.0.2.1", "192.0.2.2"]);
+        assert_eq!(both["related"]["ip"], ips);
+        let several = text(&Record::Summary(Summary { one_path: false, ..summary }), &capture());
+        for word in ["vlan", "tunnel", "192.0.2."] {
+            assert!(!several.contains(word), "{several}");
+        }
     }
 
     #[test]
