@@ -471,6 +471,7 @@ mod tests {
             flow: flow(port),
             whole: true,
             ended: true,
+            half_ended: true,
             source: 0,
             first_frame: 1,
             last_frame: 2,

@@ -9,8 +9,10 @@ use crate::attributor::{Attributor, FeedClosing};
 use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding, Over};
+use crate::flow::Conversation;
 use crate::inspect::{BlindSpot, Detail, EncryptedDns, SeenIn};
 use crate::lists::AllowList;
+use crate::meeting::Meeting;
 use crate::naming::Naming;
 use crate::originator::{AttributionLevel, OffsetFound, record};
 use crate::rules::{Level, Rules};
@@ -20,18 +22,22 @@ use crate::sink::{
 };
 use crate::stats::{Counts, Reason};
 use crate::watermark::{Input, Position, Watermark};
-use crate::worker::{Event, Finished, Sighting};
+use crate::worker::{Event, Finished, Named, Sighting};
 
 /// How a destination is opened: [`Target::open`] for a run that may wait for its readers.
 pub type Opening<'o> = &'o mut dyn FnMut(&Destination) -> io::Result<Target>;
 
 /// Where everything goes that a run finds.
 pub struct Delivery {
-    /// What the wire told, until every input has passed it.
-    order: Watermark<Event>,
+    /// What the wire told, and to which thread, until every input has passed it.
+    order: Watermark<(usize, Event)>,
     wire: Input,
     /// The threads of a live capture, each of which is an input of its own.
     threads: Vec<Input>,
+    /// Where these come together, if there are several.
+    meeting: Option<Meeting>,
+    /// Conversations on their way through it.
+    over: Vec<Conversation<Named>>,
     /// How far the wire has passed.
     passed: Position,
     correlator: Correlator,
@@ -116,6 +122,8 @@ impl Delivery {
             wire: order.input(),
             order,
             threads: Vec::new(),
+            meeting: None,
+            over: Vec::new(),
             late: 0,
             cut: 0,
             passed: Position::default(),
@@ -178,7 +186,7 @@ impl Delivery {
         }
         for event in finished.events {
             let position = Position { file: event.mark.source, place: event.mark.frame };
-            self.order.push(self.wire, position, event);
+            self.order.push(self.wire, position, (0, event));
         }
         self.order.pass(self.wire, Position { place: self.passed.place + 1, ..self.passed });
         self.cut += finished.cut;
@@ -193,6 +201,7 @@ impl Delivery {
     pub fn split(&mut self, threads: usize) {
         self.order.end(self.wire);
         self.threads = (0..threads).map(|_| self.order.input()).collect();
+        self.meeting = (threads > 1).then(|| Meeting::new(threads));
     }
 
     /// Takes what a thread told of a live capture; [`passed`](Self::passed) says how far it is.
@@ -200,12 +209,26 @@ impl Delivery {
         self.totals.add(&finished.counts);
         let Some(input) = self.threads.get(thread) else { return };
         for event in finished.events {
-            self.order.push(*input, moment(event.mark.at), event);
+            self.order.push(*input, moment(event.mark.at), (thread, event));
         }
         self.cut += finished.cut;
-        let outputs = &mut self.outputs;
-        for conversation in finished.conversations {
-            self.correlator.conversation(conversation, &mut |record| outputs.write(&record));
+        match &mut self.meeting {
+            None => self.over.extend(finished.conversations),
+            Some(meeting) => {
+                meeting.tellers(thread, finished.tellers, &finished.counted);
+                for conversation in finished.conversations {
+                    meeting.conversation(thread, conversation, &mut self.over);
+                }
+            }
+        }
+        self.tell_conversations();
+    }
+
+    /// Tells the conversations that are over.
+    fn tell_conversations(&mut self) {
+        let Self { over, correlator, outputs, .. } = self;
+        for conversation in over.drain(..) {
+            correlator.conversation(conversation, &mut |record| outputs.write(&record));
         }
     }
 
@@ -253,9 +276,12 @@ impl Delivery {
 
     /// Takes what no input can change any more. Says whether outputs still take records.
     fn correlate(&mut self) -> bool {
+        if let Some(meeting) = &mut self.meeting {
+            meeting.settle(passed(&self.order), &mut self.totals);
+        }
         let mut named = std::mem::take(&mut self.named);
         loop {
-            let event = match self.order.release() {
+            let (thread, event) = match self.order.release() {
                 Some(event) => event,
                 None if !self.threads.is_empty() && self.order.waiting() > Self::MOST_WAITING => {
                     self.late += 1;
@@ -266,6 +292,11 @@ impl Delivery {
                 }
                 None => break,
             };
+            if let Some(meeting) = &mut self.meeting
+                && !meeting.admits(thread, &event, &mut self.totals)
+            {
+                continue;
+            }
             let spot = self.correlator.event(event, &mut named);
             self.outputs.blind_spot(spot);
             named.drain(..).for_each(|sighting| self.sighting(sighting));
@@ -300,10 +331,15 @@ impl Delivery {
 
     /// Tells what has settled by the time that every thread has passed, and writes what is held.
     pub fn tick(&mut self) -> bool {
-        let now = self.order.passed().map_or_else(Timestamp::default, |passed| {
-            Timestamp::from_nanos(i64::try_from(passed.place).unwrap_or(i64::MAX))
-        });
+        let now = match self.order.passed() {
+            Some(_) => passed(&self.order),
+            None => Timestamp::default(),
+        };
         self.settle_names(Some(now));
+        if let Some(meeting) = &mut self.meeting {
+            meeting.settle_conversations(Some(now), &mut self.over);
+        }
+        self.tell_conversations();
         let outputs = &mut self.outputs;
         self.correlator.tick(now, &mut |record| outputs.write(&record));
         outputs.flush();
@@ -316,6 +352,10 @@ impl Delivery {
         self.threads.iter().for_each(|input| self.order.end(*input));
         self.correlate();
         self.settle_names(None);
+        if let Some(meeting) = &mut self.meeting {
+            meeting.settle_conversations(None, &mut self.over);
+        }
+        self.tell_conversations();
         let Self { correlator, mut outputs, totals, late, cut, sources, begun, .. } = self;
         let blind = EncryptedDns::ALL.iter().zip(correlator.blindness().counts());
         let blind = blind.map(|(how, count)| (how.words().to_owned(), count)).collect();
@@ -410,6 +450,14 @@ fn lines(target: Target, flush: Flush, sources: &Arc<Sources>) -> Box<dyn Sink> 
     } else {
         Box::new(JsonLines::new(target.name, target.writer, flush, sources.clone()))
     }
+}
+
+/// Before which time nothing comes any more; that of the end where every input has ended.
+fn passed<E>(order: &Watermark<E>) -> Timestamp {
+    let end = Timestamp::from_nanos(i64::MAX);
+    order
+        .passed()
+        .map_or(end, |passed| Timestamp::from_nanos(i64::try_from(passed.place).unwrap_or(i64::MAX)))
 }
 
 /// Where a moment of a live capture stands in the order.

@@ -31,6 +31,7 @@
 //!   says where names go unseen; [`attributor`] finds the process behind each contact (in a replay at the end, when all is known; live at
 //!   once as pending, and again); the [`rules`] say what that means; and what belongs together is folded into one alert and one summary. The
 //!   order is that of a [`Watermark`](watermark::Watermark): every input tells how far it has passed, and events are taken up to the lowest mark.
+//!   What several threads of a live capture tell comes together before it ([`meeting`]).
 //!
 //! # Chunks
 //!
@@ -105,6 +106,8 @@ pub mod attributor;
 mod folding;
 
 pub mod correlator;
+mod halves;
+pub mod meeting;
 pub mod watermark;
 
 pub mod cli;

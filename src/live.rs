@@ -28,7 +28,7 @@ use crate::runtime::{Signals, now, spawn};
 use crate::sandbox;
 use crate::sink::{Printable, Progress, Source, Stats, span};
 use crate::tap::{BATCHES, Batch, Order, Tap};
-use crate::worker::Worker;
+use crate::worker::{Open, Worker};
 
 /// How often this thread looks around, at the least.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
@@ -111,12 +111,16 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let (give, batches) = bounded(BATCHES * config.threads.get());
     let flows = config.output.flows.is_some();
     let conversations = flows || (arrival.is_some() && delivery.asks_connections());
+    let several = config.threads.get() > 1;
     let mut threads = Vec::new();
     for (thread, handles) in handles.into_iter().enumerate() {
         let (order, orders) = unbounded();
         let all_names = config.output.hostnames.is_some() || conversations;
-        let worker = Worker::new(lists.load_full(), all_names, None).with_conversations(conversations);
-        let tap = Tap { thread, worker, lists: lists.clone(), handles, orders, batches: give.clone() };
+        let worker = Worker::new(lists.load_full(), all_names, None)
+            .with_conversations(conversations)
+            .of_several(several);
+        let open = if several { Open::of_several() } else { Open::default() };
+        let tap = Tap { thread, worker, open, lists: lists.clone(), handles, orders, batches: give.clone() };
         interfaces.orders.push(order);
         threads.push(spawn(format!("tap-{thread}"), move || tap.run())?);
     }

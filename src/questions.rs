@@ -14,6 +14,19 @@ pub struct Questions {
     /// In the order in which they came, among others of which both sides were seen since.
     order: VecDeque<(u32, u64)>,
     forgotten: u64,
+    /// What was news and is to be asked elsewhere too, where that is wanted.
+    noted: Option<Vec<Question>>,
+}
+
+/// A side of a question.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Question {
+    /// Which side.
+    pub side: Side,
+    /// The tag of its conversation.
+    pub tag: u32,
+    /// A hash of the message's identifier, the name and the type.
+    pub question: u64,
 }
 
 /// The side of a question that was seen.
@@ -43,10 +56,32 @@ impl Questions {
     /// again.
     pub const PATIENCE: i64 = 30_000_000_000;
 
+    /// One that notes what was news, for whoever has to ask elsewhere as well.
+    pub fn that_note() -> Self {
+        Self { noted: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// The first of what was news since this was last asked.
+    #[inline]
+    pub fn take_noted(&mut self) -> Option<Question> {
+        let noted = self.noted.as_mut()?;
+        let first = noted.first().copied();
+        noted.clear();
+        first
+    }
+
     /// A side of a question was seen. Says whether it is news: the other one was not seen before.
     #[inline]
     pub fn is_news(&mut self, side: Side, tag: u32, question: u64, at: Timestamp) -> bool {
-        let key = (tag, question);
+        let news = self.sees(side, (tag, question), at);
+        if news && let Some(noted) = &mut self.noted {
+            noted.push(Question { side, tag, question });
+        }
+        news
+    }
+
+    #[inline]
+    fn sees(&mut self, side: Side, key: (u32, u64), at: Timestamp) -> bool {
         if let Some(seen) = self.open.get_mut(&key) {
             let late = at.since(seen.at) > Self::PATIENCE;
             if seen.side != side && !late {

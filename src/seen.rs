@@ -55,5 +55,5 @@ impl Kept {
 
 /// What a record has to say of a path: nothing of a plain one.
 pub(crate) fn boxed(path: &Path) -> Option<Box<Path>> {
-    (!path.is_plain()).then(|| Box::new(*path))
+    path.boxed()
 }

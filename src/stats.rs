@@ -73,6 +73,15 @@ impl Counts {
         }
     }
 
+    /// Takes hostnames out again that were counted twice.
+    pub fn unname(&mut self, seen_in: SeenIn, times: u64) {
+        if let Some(count) =
+            SeenIn::ALL.iter().position(|one| *one == seen_in).and_then(|at| self.names.get_mut(at))
+        {
+            *count = count.saturating_sub(times);
+        }
+    }
+
     /// Frames that contradict a specification, by layer.
     pub fn malformed(&self) -> BTreeMap<String, u64> {
         let mut layers = BTreeMap::new();

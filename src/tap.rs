@@ -21,6 +21,8 @@ pub struct Tap {
     pub thread: usize,
     /// The machine that reads the frames.
     pub worker: Worker,
+    /// What it has open.
+    pub open: Open,
     /// The lists that hold at the moment, for all threads.
     pub lists: Arc<ArcSwap<Lists>>,
     /// Its handle on each interface, by the number of the interface.
@@ -139,6 +141,7 @@ struct Running {
     /// What found no room in the queue.
     held: Vec<Finished>,
     held_events: usize,
+    held_tellers: usize,
     queue_full: u64,
     evicted: u64,
     lost: Vec<Lost>,
@@ -152,18 +155,19 @@ struct Running {
 impl Tap {
     /// Reads until it is told to stop, or nobody listens any more.
     pub fn run(self) {
-        let Self { thread, worker, lists, handles, orders, batches } = self;
+        let Self { thread, worker, open, lists, handles, orders, batches } = self;
         let mut lists = Cache::new(lists);
         let mut used = lists.load().clone();
         let mut running = Running {
             thread,
             worker,
-            open: Open::default(),
+            open,
             interfaces: handles.into_iter().map(|handle| Reading::new(Some(handle))).collect(),
             frames: 0,
             batches,
             held: Vec::new(),
             held_events: 0,
+            held_tellers: 0,
             queue_full: 0,
             evicted: 0,
             lost: Vec::new(),
@@ -311,7 +315,7 @@ impl Running {
         });
         let batch = self.batch(tally, false);
         match self.batches.try_send(batch) {
-            Ok(()) => self.held_events = 0,
+            Ok(()) => (self.held_events, self.held_tellers) = (0, 0),
             Err(TrySendError::Full(batch)) => {
                 self.held = batch.finished;
                 self.lost = batch.lost;
@@ -371,11 +375,20 @@ impl Running {
             self.queue_full += (finished.events.len() - room) as u64;
             finished.events.truncate(room);
         }
+        // Without these a copy on another thread, or the other side of a question, is told as well.
+        let unmatched = finished.tellers.len().saturating_sub(MOST_HELD - self.held_tellers.min(MOST_HELD));
+        finished.tellers.truncate(finished.tellers.len() - unmatched);
+        finished.counts.forgotten += unmatched as u64;
+        self.held_tellers += finished.tellers.len();
         self.held_events += finished.events.len();
         match self.held.iter_mut().find(|held| held.source == finished.source) {
             Some(held) => {
                 held.counts.add(&finished.counts);
                 held.events.append(&mut finished.events);
+                held.tellers.append(&mut finished.tellers);
+                held.counted.append(&mut finished.counted);
+                held.conversations.append(&mut finished.conversations);
+                held.cut += finished.cut;
             }
             None => self.held.push(finished),
         }

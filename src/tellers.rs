@@ -8,23 +8,26 @@ use std::num::NonZeroU64;
 use crate::capture::Timestamp;
 use crate::events::{Event, What};
 use crate::flow::copies::Copies;
+use crate::questions::Question;
 use crate::stats::Counts;
 
 /// A packet that told something.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Teller {
+pub struct Teller {
     /// As that of the events.
-    pub(crate) tag: u32,
+    pub tag: u32,
     /// As that of the events.
-    pub(crate) frame: u64,
+    pub frame: u64,
     /// The frame's time.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// What stands for the packet.
-    pub(crate) number: NonZeroU64,
+    pub number: NonZeroU64,
+    /// The question to a resolver that it tells, where that is noted.
+    pub question: Option<Question>,
 }
 
 /// Drops what was told by packets that had come shortly before, and counts these packets. It has to be done in the order of the frames,
-/// with what came in the chunk before.
+/// with what came in the chunk before. What is left of `tellers` are the others.
 pub(crate) fn drop_copies(
     copies: &mut Copies,
     tellers: &mut Vec<Teller>,
@@ -33,12 +36,14 @@ pub(crate) fn drop_copies(
 ) {
     tellers.sort_by_key(|teller| teller.frame);
     let mut frames = Vec::new();
-    for teller in tellers.drain(..) {
-        if copies.is_copy(teller.number, teller.at) {
+    tellers.retain(|teller| {
+        let copy = copies.is_copy(teller.number, teller.at);
+        if copy {
             counts.copies += 1;
             frames.push(teller.frame);
         }
-    }
+        !copy
+    });
     counts.forgotten += copies.take_forgotten();
     if !frames.is_empty() {
         // That a datagram was put together remains true.

@@ -30,12 +30,13 @@ use crate::inspect::stream::Said;
 use crate::inspect::{SeenIn, dhcp, dns, quic};
 use crate::lists::Lists;
 use crate::names::Names;
-use crate::questions::Questions;
+use crate::questions::{Question, Questions};
 use crate::seen::{Mark, Seen, boxed};
 use crate::stats::{Counts, Reason};
-use crate::tellers::{self, Teller};
+use crate::tellers;
 
 pub use crate::events::{Event, Instead, Sighting, What};
+pub use crate::tellers::Teller;
 
 /// What the scan of one chunk gave.
 #[derive(Debug)]
@@ -87,10 +88,17 @@ impl Told {
     }
 
     /// Remembers that a packet told something since so much was told.
-    fn teller(&mut self, before: usize, tag: u32, mark: Mark, number: NonZeroU64) {
+    fn teller(
+        &mut self,
+        before: usize,
+        tag: u32,
+        mark: Mark,
+        number: NonZeroU64,
+        question: Option<Question>,
+    ) {
         // What others said that had to give way is not its own.
         if self.events.iter().skip(before).any(|(_, event)| event.mark == mark) {
-            self.tellers.push(Teller { tag, frame: mark.frame, at: mark.at, number });
+            self.tellers.push(Teller { tag, frame: mark.frame, at: mark.at, number, question });
         }
     }
 
@@ -145,6 +153,11 @@ pub struct Open {
 pub type Named = (Hostname, SeenIn);
 
 impl Open {
+    /// What is open on one of several threads that each see a part of the whole ([`Worker::of_several`]).
+    pub fn of_several() -> Self {
+        Self { questions: Questions::that_note(), ..Self::default() }
+    }
+
     /// How many conversations were given up because a limit was reached.
     pub const fn evicted(&self) -> u64 {
         self.tcp.evicted()
@@ -174,6 +187,10 @@ pub struct Finished {
     pub conversations: Vec<Conversation<Named>>,
     /// How many of them had to be told before their end.
     pub cut: u64,
+    /// Of one of several threads: the packets that told something, in the order of the frames.
+    pub tellers: Vec<Teller>,
+    /// Likewise, the names that were only counted: of which frame, in that order.
+    pub counted: Vec<(u64, SeenIn)>,
 }
 
 /// Turns frames into events. Each thread has its own.
@@ -183,6 +200,8 @@ pub struct Worker {
     filter: Option<Filter>,
     /// Whether every conversation is told.
     conversations: bool,
+    /// Whether others see the rest of what this one sees a part of.
+    of_several: bool,
     /// Empty vectors, to be filled again.
     memory: Told,
 }
@@ -202,7 +221,15 @@ impl Worker {
         let names = Names::new(lists, every_hostname);
         let numbering = Numbering::of_this_process();
         let judge = Judge { names, quic: quic::Scratch::new(), numbering };
-        Self { judge, filter, conversations: false, memory: Told::default() }
+        Self { judge, filter, conversations: false, of_several: false, memory: Told::default() }
+    }
+
+    /// Sees a part of a capture, as other Workers see the rest at the same time: tells what is needed to join what they tell.
+    #[must_use]
+    pub fn of_several(mut self, several: bool) -> Self {
+        self.of_several = several;
+        self.judge.names.tell_names_of_all(several);
+        self
     }
 
     /// Tells every conversation of TCP, and of UDP but for DNS, with what passed each way. Fragments count for none.
@@ -269,6 +296,7 @@ impl Worker {
         told.fed.clear();
         let mut counts = std::mem::take(&mut told.counts);
         tellers::drop_copies(&mut open.copies, &mut told.tellers, &mut told.events, &mut counts);
+        told.tellers.clear();
         let mut finished = finished(source, frames, &mut told.events, counts);
         self.memory = told;
         self.conversations(open, &mut finished);
@@ -306,7 +334,17 @@ impl Worker {
     ) -> Finished {
         let Told { mut events, mut tellers, mut counts, .. } = told;
         tellers::drop_copies(&mut open.copies, &mut tellers, &mut events, &mut counts);
+        let mut counted = Vec::new();
+        if self.of_several {
+            counted.extend(events.iter().filter_map(|(_, event)| match event.what {
+                What::Counted(seen_in) => Some((event.mark.frame, seen_in)),
+                _ => None,
+            }));
+        } else {
+            tellers.clear();
+        }
         let mut finished = finished(source, 0, &mut events, counts);
+        (finished.tellers, finished.counted) = (tellers, counted);
         self.conversations(open, &mut finished);
         if let Some(since) = silent_since.filter(|_| self.conversations) {
             finished.conversations.extend(open.ledger.take_over(since));
@@ -400,7 +438,8 @@ impl Judge {
         if told.so_far() != before {
             let Segment { seq, ack, flags: TcpFlags(flags), wire_len, payload, .. } = *segment;
             let identity = Identity { id: origin.identification(packet), seq, ack, flags, wire_len };
-            told.teller(before, flow.tag(), mark, self.numbering.number(&flow, identity, payload));
+            let number = self.numbering.number(&flow, identity, payload);
+            told.teller(before, flow.tag(), mark, number, open.questions.take_noted());
         }
         flow.tag()
     }
@@ -450,7 +489,8 @@ impl Judge {
         }
         if told.tells_since(before) {
             let identity = Identity { id: origin.identification(packet), wire_len, ..Identity::default() };
-            told.teller(before, tag.unwrap_or(of), mark, numbering.number(&flow, identity, payload));
+            let number = numbering.number(&flow, identity, payload);
+            told.teller(before, tag.unwrap_or(of), mark, number, open.questions.take_noted());
         }
         tag
     }
@@ -674,7 +714,7 @@ fn finished(source: u32, frames: u64, events: &mut Vec<(u32, Event)>, mut counts
         counts.refuse_at(reason, mark.frame.saturating_sub(frames).min(counts.frames));
     }
     kept.sort_by_key(|event| (event.mark.source, event.mark.frame));
-    Finished { source, events: kept, counts, conversations: Vec::new(), cut: 0 }
+    Finished { source, events: kept, counts, ..Finished::default() }
 }
 
 /// Enters a packet into its conversation.
@@ -688,7 +728,7 @@ fn enter(
     let entry = |flow: Flow, identity: Identity, payload: &[u8]| {
         let (id, checksum) = decode::distinction(frame.bytes, packet);
         let number = numbering.short(flow.src <= flow.dst, Identity { id, ..identity }, checksum, payload);
-        flow::Entry::new(flow, mark, frame.wire_len, number, &packet.path)
+        flow::Entry::new(flow, mark.at, mark.source, mark.frame, frame.wire_len, number, &packet.path)
     };
     match &packet.transport {
         Transport::Tcp(segment) => {

@@ -33,6 +33,11 @@ impl Path {
         self.depth == 0 && matches!(self.vlans, [None, None])
     }
 
+    /// What is to be kept of it: nothing of a plain packet's.
+    pub fn boxed(&self) -> Option<Box<Self>> {
+        (!self.is_plain()).then(|| Box::new(*self))
+    }
+
     /// This path, inside another: what a datagram put together from fragments carries, inside what the fragments came
     /// through.
     #[must_use]

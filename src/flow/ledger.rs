@@ -15,7 +15,6 @@ use super::recall::{First, RECENT, Recall};
 use super::{Flow, FlowKey, Protocol};
 use crate::capture::Timestamp;
 use crate::decode::{Path, Segment, TcpFlags};
-use crate::seen::{Mark, boxed};
 
 /// A conversation, and what was learned of it: `N`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +25,8 @@ pub struct Conversation<N> {
     pub whole: bool,
     /// Whether its end was seen: both sides have sent all, or one has given up. Of UDP it never is.
     pub ended: bool,
+    /// Whether one side at least has sent all.
+    pub half_ended: bool,
     /// Which capture file or interface its first packet is of.
     pub source: u32,
     /// Number of that packet's frame there, from 1.
@@ -102,8 +103,15 @@ enum Ending {
 impl<'p> Entry<'p> {
     /// A packet in a frame of so many bytes.
     #[inline]
-    pub const fn new(flow: Flow, mark: Mark, bytes: u32, number: u32, path: &'p Path) -> Self {
-        let Mark { source, frame, at } = mark;
+    pub const fn new(
+        flow: Flow,
+        at: Timestamp,
+        source: u32,
+        frame: u64,
+        bytes: u32,
+        number: u32,
+        path: &'p Path,
+    ) -> Self {
         Self { flow, at, source, frame, bytes, number, path, start: None, end: None }
     }
 
@@ -312,7 +320,7 @@ impl<N> Part<N> {
             copies: 0,
             recall: Recall::default(),
             firsts: Vec::new(),
-            path: boxed(entry.path),
+            path: entry.path.boxed(),
             name: None,
         };
         part.enter(entry, stretch);
@@ -385,6 +393,7 @@ impl<N> Part<N> {
             flow: Flow { src, dst, protocol },
             whole: self.start.is_some() || protocol != Protocol::TCP,
             ended: self.low_done && self.high_done,
+            half_ended: self.low_done || self.high_done,
             source: self.source,
             first_frame: self.first_frame,
             last_frame: self.last_frame,
@@ -438,14 +447,14 @@ mod tests {
             payload: &[],
             wire_len: 0,
         };
-        let mark = Mark { source: 0, frame, at: Timestamp::from_parts(frame as i64, 0) };
+        let at = Timestamp::from_parts(frame as i64, 0);
         let flow = flow(src, dst, Protocol::TCP);
-        Entry::new(flow, mark, 100, 1_000 + frame as u32, &Path::PLAIN).with_segment(&segment)
+        Entry::new(flow, at, 0, frame, 100, 1_000 + frame as u32, &Path::PLAIN).with_segment(&segment)
     }
 
     fn udp(frame: u64, seconds: i64, flow: Flow) -> Entry<'static> {
-        let mark = Mark { source: 0, frame, at: Timestamp::from_parts(seconds, 0) };
-        Entry::new(flow, mark, 100, 1_000 + frame as u32, &Path::PLAIN)
+        let at = Timestamp::from_parts(seconds, 0);
+        Entry::new(flow, at, 0, frame, 100, 1_000 + frame as u32, &Path::PLAIN)
     }
 
     const SYN: u8 = TcpFlags::SYN;

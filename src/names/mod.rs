@@ -22,6 +22,8 @@ pub(crate) struct Names {
     lists: Arc<Lists>,
     /// Carry every hostname, not only those that meet a list.
     every_hostname: bool,
+    /// Tell of every connection that it has a name, since somebody else may see the rest of it.
+    names_of_all: bool,
     buffer: NameBuf,
     /// Where the names in the records of a response are built.
     records: dns::Buffers,
@@ -46,7 +48,13 @@ impl Names {
 
     /// Looks names up in `lists`; with `every_hostname` those that meet none are told too.
     pub(crate) fn new(lists: Arc<Lists>, every_hostname: bool) -> Self {
-        Self { lists, every_hostname, buffer: NameBuf::new(), records: dns::Buffers::default() }
+        let records = dns::Buffers::default();
+        Self { lists, every_hostname, names_of_all: false, buffer: NameBuf::new(), records }
+    }
+
+    /// Tells of every connection that it has a name, be that listed or not.
+    pub(crate) const fn tell_names_of_all(&mut self, wanted: bool) {
+        self.names_of_all = wanted;
     }
 
     /// Looks names up in other lists from now on.
@@ -243,7 +251,7 @@ impl Names {
         let what = match buffer.set_dotted(name) {
             Ok(()) => self.sight(buffer.as_str(), place, detail).unwrap_or_else(|| {
                 // The port of DNS over TLS and QUIC says where names go unseen.
-                match place.matters || place.flow.dst.port == ENCRYPTED_DNS {
+                match place.matters || self.names_of_all || place.flow.dst.port == ENCRYPTED_DNS {
                     true => What::Named(place.seen_in, Box::new(place.flow)),
                     false => What::Counted(place.seen_in),
                 }
