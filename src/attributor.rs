@@ -64,7 +64,7 @@ impl Share {
     }
 
     fn add(&mut self, attribution: &Attribution) {
-        if attribution.level == AttributionLevel::NoTelemetry {
+        if matches!(attribution.level, AttributionLevel::NoTelemetry | AttributionLevel::Site) {
             return;
         }
         for (count, level) in self.levels.iter_mut().zip(AttributionLevel::ALL) {
@@ -173,6 +173,7 @@ impl Attributor {
 
     /// Takes a contact. Gives it back with who made it, or as pending; nothing where it waits.
     pub fn contact(&mut self, contact: Contact) -> Option<Attributed> {
+        self.join.client(contact.observation.flow.src.ip);
         if self.at_end {
             if self.contacts.len() < self.most {
                 self.contacts.push(contact);

@@ -14,6 +14,8 @@ pub struct Attribution {
     pub confidence: u8,
     /// The endpoint, where the feed knows one by this address.
     pub host: Option<Arc<Host>>,
+    /// The endpoints that it may be, where the address does not say which; at most [`Self::MOST_CANDIDATES`].
+    pub hosts: Vec<Arc<Host>>,
     /// The process whose connection or question it is; none at levels that name no process.
     pub process: Option<Arc<Process>>,
     /// Whether it is the process that accepted the connection, at the server; contacts are only attributed to who began them.
@@ -47,6 +49,7 @@ impl Attribution {
             level,
             confidence: 0,
             host: None,
+            hosts: Vec::new(),
             process: None,
             accepted: false,
             delegated: None,
@@ -80,6 +83,9 @@ pub enum AttributionLevel {
     None,
     /// Several processes may be it, and none is named.
     Ambiguous,
+    /// The address is nobody's that is known: which processes, of endpoints that are not seen on the wire themselves, asked for the name
+    /// about then, from behind a translation of addresses; none is named.
+    Site,
     /// Only which processes of the host use this service at all; none is named.
     Host,
     /// A process whose command line holds the name was alive.
@@ -102,11 +108,12 @@ pub enum AttributionLevel {
 
 impl AttributionLevel {
     /// Every level, lowest first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoTelemetry,
         Self::Pending,
         Self::None,
         Self::Ambiguous,
+        Self::Site,
         Self::Host,
         Self::CommandLine,
         Self::Name,
@@ -125,6 +132,7 @@ impl AttributionLevel {
             Self::Pending => "pending",
             Self::None => "none",
             Self::Ambiguous => "ambiguous",
+            Self::Site => "site",
             Self::Host => "host",
             Self::CommandLine => "command-line",
             Self::Name => "name",

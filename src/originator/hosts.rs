@@ -267,6 +267,13 @@ impl Hosts {
         }
     }
 
+    /// Every host that an address is ever known to be of.
+    pub(super) fn ever(&self, ip: IpAddr) -> impl Iterator<Item = HostId> + '_ {
+        let stated = self.stated.get(&ip).into_iter().flatten().copied();
+        let seen = self.seen.get(&ip).into_iter().flatten().map(|seen| seen.host);
+        stated.chain(seen).chain(self.leases.ever(ip)).map(|host| self.canonical(host))
+    }
+
     /// Whose an address is by telemetry alone.
     pub(super) fn told_owner(&self, ip: IpAddr, at: Timestamp) -> Owner {
         if let Some(stated) = self.stated.get(&ip) {

@@ -130,6 +130,11 @@ impl Leases {
         (at <= lease.until && is_there).then_some((lease.host, lease.from))
     }
 
+    /// Every client that had an address.
+    pub(super) fn ever(&self, address: IpAddr) -> impl Iterator<Item = HostId> + '_ {
+        self.by_address.get(&address).into_iter().flatten().map(|lease| lease.host)
+    }
+
     /// Forgets what was over before a time.
     pub(super) fn forget(&mut self, before: Timestamp) {
         self.by_address.retain(|_, leases| {

@@ -237,7 +237,9 @@ fn by(attribution: &Attribution) -> Option<String> {
     let Some(process) = attribution.process.as_deref() else {
         return match attribution.level {
             AttributionLevel::NoTelemetry | AttributionLevel::None => None,
-            AttributionLevel::Ambiguous => Some(format!("one of {} ({level})", attribution.candidates)),
+            AttributionLevel::Ambiguous | AttributionLevel::Site => {
+                Some(format!("one of {} ({level})", attribution.candidates))
+            }
             _ => Some(format!("({level})")),
         };
     };

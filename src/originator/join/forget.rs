@@ -81,6 +81,7 @@ impl Join {
             }
         }
         self.asked = self.asked.emptied();
+        self.askers = FxHashMap::default();
         for number in 0..self.queries.len() {
             let row = self.queries.get(number).map(|row| (row.mention.host, row.name));
             if let Some((host, Some(name))) = row {

@@ -66,6 +66,8 @@ const FIRST_BY: i64 = SECOND;
 const COVERED_ABOUT: i64 = 300 * SECOND;
 /// Records of a host about a server or a name from which it is told who has to do with it at all; where there are more, those about then.
 const EVER: usize = 128;
+/// Hosts behind a translation of addresses of which it is looked who asked for a name.
+const BEHIND: usize = 256;
 
 impl Join {
     /// Says who made a contact, as of all that is known by now.
@@ -596,6 +598,7 @@ impl Join {
             level,
             confidence: confidence(level),
             host: Some(self.host(one.host)),
+            hosts: Vec::new(),
             process: Some(self.make(one, began)),
             delegated: self.delegated(one, question, began),
             accepted: false,
@@ -612,12 +615,14 @@ impl Join {
         let hosts: Vec<HostId> = candidates.iter().map(|one| one.host).collect();
         let one_host = hosts.first().filter(|first| hosts.iter().all(|host| host == *first)).copied();
         let host = one_host.map(|host| self.host(host));
+        let hosts = if host.is_some() { Vec::new() } else { self.some_hosts(hosts.into_iter()) };
         let at = Timestamp::from_nanos(0);
         let named: Vec<Candidate> = candidates.iter().take(Attribution::MOST_CANDIDATES).copied().collect();
         let others = named.iter().map(|one| self.make(one, at)).collect();
         Attribution {
             confidence: confidence(Level::Ambiguous),
             host,
+            hosts,
             feed: candidates.first().map(|one| one.feed),
             candidates: u16::try_from(candidates.len()).unwrap_or(u16::MAX),
             others,
@@ -628,10 +633,12 @@ impl Join {
     /// No process is named: because there is no telemetry of the host then, or because it says nothing of this.
     fn nobody(&mut self, question: &Question<'_>, owner: &Owner) -> Attribution {
         let host = match owner {
-            Owner::Nobody => return Attribution::no_telemetry(),
+            Owner::Nobody => return self.behind(question),
             Owner::Several(hosts) => {
                 let candidates = u16::try_from(hosts.len()).unwrap_or(u16::MAX);
-                return Attribution { candidates, ..Attribution::nobody(Level::Ambiguous) };
+                let hosts = hosts.clone();
+                let hosts = self.some_hosts(hosts.into_iter());
+                return Attribution { candidates, hosts, ..Attribution::nobody(Level::Ambiguous) };
             }
             Owner::One(host) => *host,
         };
@@ -651,6 +658,57 @@ impl Join {
             others,
             ..Attribution::nobody(level)
         }
+    }
+
+    /// Who may have made a contact of an address that is no endpoint's: that of a gateway which translates addresses, perhaps. These are
+    /// processes that asked for the name about then, on hosts of which no address is seen on the wire.
+    fn behind(&mut self, question: &Question<'_>) -> Attribution {
+        let Some(name) = question.name.and_then(|name| self.texts.find(name)) else {
+            return Attribution::no_telemetry();
+        };
+        let asked = self.askers.get(&name).map_or(&[][..], Vec::as_slice);
+        let mut hosts: Vec<HostId> = (asked.iter().map(|host| self.hosts.canonical(*host)))
+            .filter(|host| !self.seen_on_wire.contains(host))
+            .collect();
+        hosts.sort_unstable_by_key(|host| self.hosts.rank(*host));
+        hosts.dedup();
+        let mut candidates = Vec::new();
+        for host in hosts.into_iter().take(BEHIND) {
+            let (with_answer, about) = self.askers(host, name, question, question.at);
+            candidates.extend(with_answer.into_iter().chain(about).filter(|one| {
+                // An answer that is kept is good for minutes, but is no evidence of this.
+                one.distance.saturating_abs() <= ANSWERED_WITHIN
+            }));
+        }
+        let candidates = self.without_lookers(self.distinct(candidates));
+        let Some(first) = candidates.first() else { return Attribution::no_telemetry() };
+        let feed = Some(first.feed);
+        let mut hosts: Vec<HostId> = candidates.iter().map(|one| one.host).collect();
+        hosts.sort_unstable_by_key(|host| self.hosts.rank(*host));
+        hosts.dedup();
+        let named: Vec<Candidate> = candidates.iter().take(Attribution::MOST_CANDIDATES).copied().collect();
+        Attribution {
+            confidence: confidence(Level::Site),
+            hosts: self.some_hosts(hosts.into_iter()),
+            feed,
+            candidates: u16::try_from(candidates.len()).unwrap_or(u16::MAX),
+            others: named.iter().map(|one| self.make(one, question.at)).collect(),
+            ..Attribution::nobody(Level::Site)
+        }
+    }
+
+    fn some_hosts(
+        &mut self,
+        hosts: impl Iterator<Item = HostId>,
+    ) -> Vec<Arc<super::super::attribution::Host>> {
+        let mut some: Vec<HostId> = Vec::new();
+        for host in hosts {
+            if !some.contains(&host) && some.len() < Attribution::MOST_CANDIDATES {
+                some.push(host);
+            }
+        }
+        some.sort_unstable_by_key(|host| self.hosts.rank(*host));
+        some.into_iter().map(|host| self.host(host)).collect()
     }
 
     /// Which processes of the host have to do with this server or name at all.
@@ -715,7 +773,7 @@ const fn confidence(level: Level) -> u8 {
         Level::DestinationBefore => 60,
         Level::Name => 50,
         Level::CommandLine => 45,
-        Level::Host => 20,
+        Level::Host | Level::Site => 20,
         Level::Ambiguous | Level::None | Level::Pending | Level::NoTelemetry => 0,
     }
 }

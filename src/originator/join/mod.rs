@@ -70,6 +70,13 @@ pub struct Join {
     /// Connections of the wire, by both ends.
     conversations: Index<u64, ()>,
 
+    /// Which hosts asked for a name.
+    askers: FxHashMap<TextId, Vec<HostId>>,
+    /// Addresses that were clients on the wire.
+    on_wire: FxHashSet<IpAddr>,
+    /// Hosts that one of these is known to be of.
+    seen_on_wire: FxHashSet<HostId>,
+
     /// Records that have come already, by what is unique about them.
     seen: FxHashSet<u64>,
     /// From when to when the records of a host are, by each clock of its feeds.
@@ -97,6 +104,7 @@ struct GivenUp {
     connections: u64,
     queries: u64,
     wire: u64,
+    clients: u64,
 }
 
 /// A connection of a record.
@@ -189,6 +197,9 @@ impl Join {
             commands: Index::default(),
             in_commands: FxHashSet::default(),
             conversations: Index::default(),
+            askers: FxHashMap::default(),
+            on_wire: FxHashSet::default(),
+            seen_on_wire: FxHashSet::default(),
             seen: FxHashSet::default(),
             covered: FxHashMap::default(),
             lags: FxHashMap::default(),
@@ -210,8 +221,20 @@ impl Join {
         self.hosts.leases.take(message, at, host);
     }
 
+    /// Takes that an address was a client on the wire.
+    pub fn client(&mut self, ip: IpAddr) {
+        // Every address of an office, and more than are behind one translation.
+        const MOST: usize = 1 << 18;
+        if self.on_wire.len() < MOST {
+            self.on_wire.insert(ip);
+        } else if !self.on_wire.contains(&ip) {
+            self.counts.given_up.clients += 1;
+        }
+    }
+
     /// Takes a connection of the wire: when its first packet passed, and whether that began it.
     pub fn conversation(&mut self, flow: Flow, began: Timestamp, whole: bool) {
+        self.client(flow.src.ip);
         if self.wire.len() >= self.memory.wire {
             self.counts.given_up.wire += 1;
             return;
@@ -328,6 +351,9 @@ impl Join {
     }
 
     fn index_query(&mut self, number: u32, host: HostId, name: TextId) {
+        if self.asked.count((host, name)) == 0 {
+            self.askers.entry(name).or_default().push(host);
+        }
         let rows = &self.queries;
         self.asked.add((host, name), number, |number| {
             rows.get(number as usize)
@@ -406,6 +432,8 @@ impl Join {
             self.hosts.saw(*address, *host, self.clocks.to_wire(*host, *feed, times.order()));
         }
         self.hosts.sort();
+        let on_wire = self.on_wire.iter().flat_map(|ip| self.hosts.ever(*ip));
+        self.seen_on_wire = on_wire.collect();
         // When a process began may have become known after its command line.
         if self.commands.is_sorted_anywhere() {
             self.index_commands();

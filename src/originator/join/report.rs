@@ -121,6 +121,7 @@ impl Join {
             ("connections of the wire that the feed might have named", given_up.wire),
             ("processes of the feed", self.processes.given_up),
             ("hosts and addresses of the feed", self.hosts.given_up),
+            ("clients of the wire", given_up.clients),
             ("leases of DHCP", self.hosts.leases.given_up),
             ("texts of the feed", self.texts.left_out),
             ("texts of the feed that were cut", self.texts.cut),

@@ -326,6 +326,59 @@ fn two_that_may_be_it_are_ambiguous() {
     check(&both, "ambiguous [powershell.exe/9 x.exe/4]", "ambiguous");
 }
 
+/// The sensor is outside of a translation of addresses: it sees the gateway's address and none of the hosts'.
+#[test]
+fn behind_a_gateway_it_is_one_of_a_set() {
+    let other = Sysmon { host: "ws6", ..WS5 };
+    let inside = |sysmon: Sysmon, pid, client: &str| {
+        // Its own address, as it sees it.
+        sysmon.connection(at(9_000), process(pid, POWERSHELL), client, "192.168.0.1:445")
+    };
+    let asked = |sysmon: Sysmon, when, pid| {
+        sysmon.query(at(when), process(pid, POWERSHELL), "a.example", "0", &["162.125.1.19"])
+    };
+    let alone = [inside(WS5, 9, "192.168.0.5:50000"), asked(WS5, 9_950, 9)];
+    check(&alone, "site [powershell.exe/9]", "site [powershell.exe/9]");
+    let both = [
+        inside(WS5, 9, "192.168.0.5:50000"),
+        asked(WS5, 9_950, 9),
+        inside(other, 8, "192.168.0.6:50000"),
+        asked(other, 9_990, 8),
+        // Too long ago, though its answer is good still.
+        asked(other, 10_000 - 60_000, 7),
+    ];
+    check(&both, "site [powershell.exe/8 powershell.exe/9]", "site [powershell.exe/8 powershell.exe/9]");
+    let mut join = joined(&both, &[(10_000, flow(CLIENT, SERVER))]);
+    let found = ask(&mut join, 10_050, flow(CLIENT, SERVER), "a.example");
+    let hosts: Vec<_> = found.hosts.iter().map(|host| &*host.name).collect();
+    assert_eq!((hosts.as_slice(), found.host), (&["ws5", "ws6"][..], None));
+    // A host that is seen on the wire by an address of its own is not behind another.
+    let mut join = joined(
+        &alone,
+        &[(10_000, flow(CLIENT, SERVER)), (9_000, flow("192.168.0.5:50000", "192.168.0.1:445"))],
+    );
+    assert_eq!(short(&ask(&mut join, 10_050, flow(CLIENT, SERVER), "a.example")), "no-telemetry");
+}
+
+#[test]
+fn a_host_has_a_set_of_addresses() {
+    let addresses = ["10.0.0.7", "10.9.0.7", "2001:db8::7", "2001:db8::abcd"];
+    let client = |ip: &str| if ip.contains(':') { format!("[{ip}]:50000") } else { format!("{ip}:50000") };
+    let said = |addresses: &[&str]| {
+        let said = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        WS5.record("host.ip", at(9_000), Clock::Event, Said::Addresses(said))
+    };
+    let records =
+        [said(&addresses), WS5.query(at(9_950), process(9, POWERSHELL), "a.example", "0", &["162.125.1.19"])];
+    for ip in addresses {
+        let server = if ip.contains(':') { "[2001:db8:1::1]:443" } else { SERVER };
+        let flow = flow(&client(ip), server);
+        let mut join = joined(&records, &[(10_000, flow)]);
+        let expected = if ip.contains(':') { "name powershell.exe/9" } else { "dns-answer powershell.exe/9" };
+        assert_eq!(short(&ask(&mut join, 10_050, flow, "a.example")), expected, "{ip}");
+    }
+}
+
 #[test]
 fn a_first_asker_caused_the_packet() {
     let records = [

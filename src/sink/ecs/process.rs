@@ -147,6 +147,9 @@ pub(super) struct AttributionFields<'a> {
     /// Who they are, where several may be it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     others: Vec<Brief<'a>>,
+    /// The endpoints that it may be, where the address does not say which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_offset_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,6 +169,7 @@ impl<'a> From<&'a Attribution> for AttributionFields<'a> {
             records: attribution.records.iter().map(|kind| &**kind).collect(),
             candidates: attribution.candidates,
             others: attribution.others.iter().map(|process| Brief::from(&**process)).collect(),
+            hosts: attribution.hosts.iter().map(|host| &*host.name).collect(),
             clock_offset_ms: attribution.clock_offset.map(|nanos| nanos / 1_000_000),
             integrity_level: process.and_then(|process| process.integrity.as_deref()),
             delegated: attribution.delegated.as_ref().map(DelegatedFields::from),
