@@ -226,8 +226,15 @@ impl Correlator {
 
     /// Takes of a contact that was pending who made it.
     fn known(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
-        if let Some(finding) = self.judge(contact, attribution) {
+        let Some(finding) = self.judge(contact, attribution) else { return };
+        if finding.allowed.is_none() && self.allowed.take_back(&finding) {
+            // It was allowed to whoever it might have been, and is not to this process.
+            self.folder.finding(finding, tell);
+        } else if finding.allowed.is_none() || self.folder.has(&finding) {
+            // What was told is told again, if only that it is allowed.
             self.folder.known(finding, tell);
+        } else {
+            self.allowed.known(finding, &mut summaries(tell));
         }
     }
 
@@ -420,6 +427,82 @@ mod tests {
                 "S 3 pastebin.com",
                 "S 1 t.me",
             ],
+        );
+    }
+
+    /// A live sensor told of a contact before its process was known; that is allowed, or the client was and the process is not.
+    #[test]
+    fn what_is_allowed_when_its_process_is_known_is_told_again_and_counted_once() {
+        use crate::originator::{AttributionLevel, Process};
+
+        let lists = Lists::builtin();
+        let entry = lists.lookup("pastebin.com").unwrap();
+        let contact = |seconds| {
+            let end = |last, port| Endpoint { ip: [10, 0, 0, last].into(), port };
+            let observation = Observation {
+                at: Timestamp::from_parts(seconds, 0),
+                source: 0,
+                frame: 1,
+                flow: Flow { src: end(7, 1000), dst: end(200, 443), protocol: Protocol::TCP },
+                hostname: Hostname::new("pastebin.com").unwrap(),
+                seen_in: SeenIn::TlsSni,
+                detail: Detail::Nothing,
+                path: None,
+                disagrees_with: Vec::new(),
+            };
+            Contact { observation, entry: entry.clone() }
+        };
+        let by = |name: &str| Attribution {
+            process: Some(Arc::new(Process { pid: Some(9), name: Some(name.into()), ..Process::default() })),
+            ..Attribution::nobody(AttributionLevel::Tuple)
+        };
+        let check = |allow: &str, expected: &[&str]| {
+            let mut correlator = Correlator::new(Folding::live());
+            let mut list = AllowList::new();
+            assert!(list.add("allow.toml", allow.as_bytes(), &lists).is_empty());
+            correlator.judge_by(Rules::builtin(), list);
+            let mut told = Vec::new();
+            let mut tell = |record: Record| {
+                let finding = record.finding().unwrap();
+                let allowed = if finding.allowed.is_some() { " allowed" } else { "" };
+                told.push(match &record {
+                    Record::Alert(alert) => {
+                        let update = if alert.update { " update" } else { "" };
+                        format!("alert {}{allowed}{update} {:?}", finding.level.as_str(), alert.told_as)
+                    }
+                    Record::Summary(summary) => {
+                        format!("summary {}{allowed} {}", finding.level.as_str(), summary.count)
+                    }
+                    other => unreachable!("{other:?}"),
+                });
+            };
+            for seconds in [1, 2] {
+                correlator.attributed(
+                    (contact(seconds), Attribution::nobody(AttributionLevel::Pending)),
+                    &mut tell,
+                );
+            }
+            for seconds in [1, 2] {
+                correlator.known((contact(seconds), by("backup.exe")), &mut tell);
+            }
+            correlator.finish(&mut tell);
+            assert_eq!(told, expected, "{allow}");
+        };
+        check("", &["alert low None", "alert medium update Some(Low)", "summary medium 2"]);
+        check(
+            "[[allow]]\nservice = \"Pastebin\"\nprocess = \"backup\"\n",
+            &[
+                "alert low None",
+                "alert informational allowed update Some(Low)",
+                "summary informational allowed 2",
+            ],
+        );
+        // To this client anything is allowed, and was from the first.
+        check("[[allow]]\nclient = \"10.0.0.7\"\n", &["summary informational allowed 2"]);
+        // To this client anything, but to that program.
+        check(
+            "[[allow]]\nclient = \"10.0.0.7\"\n[[allow]]\nallow = false\nprocess = \"backup\"\n",
+            &["alert medium None", "summary medium 2"],
         );
     }
 

@@ -190,9 +190,31 @@ impl Folder {
         let Some(mut group) = self.groups.remove(&nobody) else { return };
         if let Some(alert) = &mut group.alert {
             alert.finding = pending.finding.clone();
+            alert.told_as = alert.told_as.max(Some(pending.finding.level));
         }
         group.summary.finding = pending.finding.clone();
         self.put(&nobody, key, group);
+    }
+
+    /// Whether a finding that was pending belongs to what is folded here.
+    pub fn has(&self, finding: &Finding) -> bool {
+        let key = GroupKey::of(finding);
+        let pending = self.groups.get(&key.of_nobody()).is_some_and(|group| group.pending.is_some());
+        pending || self.groups.contains_key(&key)
+    }
+
+    /// Forgets a finding that was taken as pending and belongs elsewhere. Says whether there was one.
+    pub fn take_back(&mut self, finding: &Finding) -> bool {
+        let nobody = GroupKey::of(finding).of_nobody();
+        let Some(group) = self.groups.get_mut(&nobody) else { return false };
+        let is_connection = finding.contact.observation.seen_in.is_connection();
+        group.summary.count = group.summary.count.saturating_sub(1);
+        group.summary.connections = group.summary.connections.saturating_sub(u64::from(is_connection));
+        if group.summary.count == 0 {
+            self.groups.remove(&nobody);
+            self.opened.retain(|key| *key != nobody);
+        }
+        true
     }
 
     /// Puts the group of one key under another; what is there already takes it in.
@@ -304,6 +326,7 @@ impl Folder {
         if self.folding.at_once {
             tell(Record::Alert((*alert).clone()));
             alert.update = true;
+            alert.told_as = Some(alert.finding.level);
         }
         if alert.finding.attribution.level == AttributionLevel::Pending {
             group.pending = Some(alert.clone());
@@ -331,6 +354,7 @@ impl Group {
     fn take_in(&mut self, other: Summary) {
         let summary = &mut self.summary;
         summary.count += other.count;
+        summary.connections += other.connections;
         summary.first = summary.first.min(other.first);
         summary.last = summary.last.max(other.last);
         summary.seen_in.extend(other.seen_in);
@@ -353,6 +377,7 @@ impl Group {
         let named = observation.seen_in != SeenIn::Address;
         let mut left_out = named && !keep(&mut summary.hostnames, &observation.hostname);
         if observation.seen_in.is_connection() {
+            summary.connections += 1;
             left_out |= !keep(&mut summary.destinations, &observation.flow.dst.ip);
             left_out |= !keep(&mut summary.ports, &observation.flow.dst.port);
         }
@@ -411,7 +436,7 @@ fn alert(key: &GroupKey, mut finding: Finding) -> Alert {
     let observation = &finding.contact.observation;
     let first = observation.at;
     let seen_in: std::collections::BTreeSet<SeenIn> = [observation.seen_in].into();
-    Alert { id: identity(key, first), update: false, first, finding, seen_in }
+    Alert { id: identity(key, first), update: false, told_as: None, first, finding, seen_in }
 }
 
 fn summary(id: u64, finding: &Finding) -> Summary {
@@ -422,6 +447,7 @@ fn summary(id: u64, finding: &Finding) -> Summary {
         first: at,
         last: at,
         count: 0,
+        connections: 0,
         seen_in: Default::default(),
         hostnames: Default::default(),
         destinations: Default::default(),

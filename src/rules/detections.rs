@@ -1,8 +1,8 @@
 //! The five published detections that undertone began with: clause by clause, where each went, and what differs.
 //!
 //! They are queries over endpoint logs: Sentinel T1102.002, Elastic T1102.002, Sentinel T1102, Sumo Logic T1102.002 and Sentinel T1102.001. Here
-//! each is a Sigma file under `src/rules/builtin/`; the level of a finding comes from `src/rules/levels.toml`, and the severity
-//! that its author gave stands beside the rule (`undertone.rules[].severity`). What is the same for all is told first.
+//! each is a Sigma file under `src/rules/builtin/`; the level of a finding comes from `src/rules/levels.toml`; the one that
+//! its author gave stands beside the rule (`undertone.rules[].level`) and decides nothing. What is the same for all is told first.
 //!
 //! | clause of all | where it went | what differs, and why |
 //! |---|---|---|
@@ -22,7 +22,7 @@
 //! | `where IsCloudStorage or …` | left out | it made 14 of the 35 names unable to alert |
 //! | `join` to process events | the attribution: by five-tuple and process key, at the time of the contact | the join had no time, and multiplied rows by every use of a pid |
 //! | `SuspiciousCmdLine` | tag `suspicious-command-line`, with the words as evidence | `FromBase64String` is met; `-e` to `-encodedcommand`, `iwr`, `irm`; not `Out-File -Encoding`, not `iexplore` |
-//! | severity high | `severity` of the rule | the level is by tier and originator: a browser's and PowerShell's contact are not the same |
+//! | severity high | `level` of the rule | the finding's level is by tier and originator: a browser's and PowerShell's contact are not the same |
 //!
 //! | 2: Elastic, T1102.002 | where it went | what differs, and why |
 //! |---|---|---|
@@ -47,7 +47,17 @@
 //! | `DestHostname matches`, 26 patterns | `aggregate.yml` | `*t.co*` met microsoft.com, `*box.com*` xbox.com |
 //! | `ServiceType` | `undertone.service.category` | |
 //! | `HasSuspiciousCmdLine` | tag `suspicious-command-line` | it was always false |
-//! | `stats count, values(…), min, max by host, user, image, service type, command line` | the `summary` record: `undertone.summary.count`, `.hostnames`, `.destinations`, `.ports`, `event.start`, `event.end`; by client, process and service | a process is one user, image and command line on one host, so the keys are the same, and one service has one category |
+//! | `stats … by` five columns | a `summary` record for each client, process and service | a process is one user, image and command line on one host: rows of the query are sums of these records |
+//! | `count as ConnectionCount` | `undertone.summary.connections`; `.count` has the questions to DNS as well | |
+//! | `values(DestHostname) as Destinations` | `undertone.summary.hostnames`; their addresses in `.destinations` | |
+//! | `values(DestPort) as Ports` | `undertone.summary.ports` | |
+//! | `values(ServiceType) as ServiceTypes`, and `by ServiceType` | `undertone.summary.service_types`: the category of the service, then its further ones | a service may be several things |
+//! | `min(_messageTime) as FirstSeen` | `event.start` | |
+//! | `max(_messageTime) as LastSeen` | `event.end` | |
+//! | `by _sourceHost` | `host.name`; without telemetry `source.ip` | |
+//! | `by User` | `user.domain`, `user.name` | |
+//! | `by Image` | `process.executable` | |
+//! | `by HasSuspiciousCmdLine` | `undertone.summary.suspicious_command_line`, where the command line is known | |
 //!
 //! | 5: Sentinel, T1102.001 | where it went | what differs, and why |
 //! |---|---|---|

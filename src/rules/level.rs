@@ -34,7 +34,8 @@ impl LevelRules {
             let rule = Rule {
                 id: form.id,
                 name: form.name,
-                level: Some(form.level),
+                level: form.level,
+                decides: true,
                 techniques: form.techniques.into_iter().map(String::into_boxed_str).collect(),
                 ..Rule::default()
             };
@@ -151,7 +152,7 @@ mod tests {
         let categories: Vec<_> = CATEGORIES.iter().map(|(category, _)| *category).collect();
         for (when, rule) in &rules.rules {
             assert!(ids.insert(rule.id.clone()) && rule.id.len() == 36, "{} is an id of two rules", rule.id);
-            assert!(!rule.name.is_empty() && rule.level.is_some());
+            assert!(!rule.name.is_empty() && rule.given().is_some());
             check(&when.class, &classes);
             check(&when.tags, &tags);
             check(&when.without, &tags);

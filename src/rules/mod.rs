@@ -23,10 +23,11 @@ pub use ruleset::Rules;
 pub use sigma::SigmaRules;
 
 /// How much a finding deserves somebody's time: the levels of Sigma.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Context only.
+    #[default]
     Informational,
     /// Worth a line.
     Low,
@@ -72,10 +73,10 @@ pub struct Rule {
     pub id: String,
     /// What the rule says, in a few words.
     pub name: String,
-    /// The level that it gives a finding; none where it gives none, and the level rules decide.
-    pub level: Option<Level>,
-    /// How grave its author thinks a hit, where that is not the level that it gives.
-    pub severity: Option<Level>,
+    /// Its author's level.
+    pub level: Level,
+    /// Whether a finding gets that level. The published detections give none: of what they meet the level rules decide.
+    pub decides: bool,
     /// ATT&CK techniques that it stands for: `T1102.002`.
     pub techniques: Box<[Box<str>]>,
     /// Where it comes from; empty for a built-in one, else the path of its file.
@@ -85,6 +86,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The level that it gives a finding; none where it gives none.
+    pub fn given(&self) -> Option<Level> {
+        self.decides.then_some(self.level)
+    }
+
     /// The set that it belongs to, in records.
     pub fn ruleset(&self) -> &str {
         if self.source.is_empty() { "undertone" } else { &self.source }
@@ -144,7 +150,7 @@ impl Finding {
             }
         }
         // Stable: the rule that gave the level stays first.
-        self.rules.sort_by_key(|rule| std::cmp::Reverse(rule.level));
+        self.rules.sort_by_key(|rule| std::cmp::Reverse(rule.given()));
         self.rules.len() > before
     }
 

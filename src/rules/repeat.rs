@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::Finding;
+use super::{Finding, Level};
 use crate::capture::Timestamp;
 use crate::hostname::Hostname;
 use crate::inspect::SeenIn;
@@ -18,6 +18,8 @@ pub struct Alert {
     pub id: u64,
     /// Whether an alert with this id was told before.
     pub update: bool,
+    /// With which level it was, at most: who read of it then shall read what became of it.
+    pub told_as: Option<Level>,
     /// Time of the first contact.
     pub first: Timestamp,
     /// The contact that says most: a connection, where one was seen, else the DNS question.
@@ -39,6 +41,8 @@ pub struct Summary {
     pub last: Timestamp,
     /// Contacts: every question, every hello.
     pub count: u64,
+    /// Those of them that were connections.
+    pub connections: u64,
     /// Every way in which names of the service were seen.
     pub seen_in: BTreeSet<SeenIn>,
     /// The names, at most [`Summary::MOST_VALUES`].

@@ -107,6 +107,6 @@ impl Rules {
 /// Puts the rule first that gives the level. Gives that.
 fn sorted(rules: &mut [Arc<Rule>]) -> Level {
     // Stable: of the same level, the one that comes first in its file.
-    rules.sort_by_key(|rule| std::cmp::Reverse(rule.level));
-    rules.iter().filter_map(|rule| rule.level).max().unwrap_or(Level::Informational)
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.given()));
+    rules.iter().filter_map(|rule| rule.given()).max().unwrap_or(Level::Informational)
 }

@@ -32,7 +32,11 @@ impl<S: Sink> AtLeast<S> {
 
 impl<S: Sink> Sink for AtLeast<S> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
-        if record.level().is_none_or(|level| level >= self.level) {
+        let told_as = match record {
+            Record::Alert(alert) => alert.told_as,
+            _ => None,
+        };
+        if record.level().is_none_or(|level| Some(level).max(told_as) >= Some(self.level)) {
             return self.inner.write(record);
         }
         if let Record::Alert(alert) = record {
@@ -65,6 +69,16 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// An analyst who was told that a tool contacted something is told that it was a browser, or that it is allowed.
+    #[test]
+    fn who_was_told_is_told_what_became_of_it() {
+        let mut sink = AtLeast::new(Level::Medium, Counter::default());
+        let low = Alert { update: true, ..alert(hello(), &[SeenIn::TlsSni]) };
+        sink.write(&Record::Alert(Alert { told_as: Some(Level::Medium), ..low.clone() })).unwrap();
+        sink.write(&Record::Alert(Alert { told_as: Some(Level::Low), ..low })).unwrap();
+        assert_eq!((sink.inner.0, sink.withheld()), (1, 0));
     }
 
     #[test]

@@ -295,7 +295,8 @@ pub(crate) mod tests {
                 Rule {
                     id: "tier-2".into(),
                     name: "Contact with a listed service".into(),
-                    level: Some(level),
+                    level,
+                    decides: true,
                     ..Rule::default()
                 }
                 .into(),
@@ -307,6 +308,7 @@ pub(crate) mod tests {
         Alert {
             id: 0xab,
             update: false,
+            told_as: None,
             first: Timestamp::from_nanos(NOON.as_nanos() - 1_000_000),
             finding: finding(observation, Level::Low),
             seen_in: seen_in.iter().copied().collect(),
@@ -320,6 +322,7 @@ pub(crate) mod tests {
             first: NOON,
             last: Timestamp::from_parts(1_795_176_060, 0),
             count: 1234,
+            connections: 1000,
             seen_in: [SeenIn::DnsQuery, SeenIn::TlsSni].into(),
             hostnames: ["api.dropboxapi.com", "content.dropboxapi.com"]
                 .map(|name| Hostname::new(name).unwrap())

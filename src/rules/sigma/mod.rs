@@ -351,7 +351,7 @@ impl SigmaRules {
         self.reports.push(report);
     }
 
-    /// The rule as findings quote it. A built-in rule's level is its author's severity: the level rules decide.
+    /// The rule as findings quote it. Of what a built-in rule meets the level rules decide.
     fn told(&self, file: &str, rule: &SigmaRule) -> Rule {
         let level = rule.level.as_ref().map_or(Level::Medium, |level| {
             Level::ALL.into_iter().find(|known| known.as_str() == level.as_str()).unwrap_or(Level::Medium)
@@ -367,8 +367,8 @@ impl SigmaRules {
         Rule {
             id: rule.id.clone().unwrap_or_default(),
             name: rule.title.clone(),
-            level: (!builtin).then_some(level),
-            severity: builtin.then_some(level),
+            level,
+            decides: !builtin,
             techniques: rule.tags.iter().filter_map(technique).collect(),
             source: file.into(),
             author: author.map(String::into_boxed_str),

@@ -13,7 +13,7 @@ use crate::hostname::Hostname;
 use crate::inspect::tls::{EchOffer, HelloFacts, Ja4};
 use crate::inspect::{Detail, Observation, SeenIn};
 use crate::originator::WireClass;
-use crate::rules::{Allowed, Finding, Level, Rule};
+use crate::rules::{Allowed, Finding, Rule};
 
 /// A document.
 #[derive(Serialize)]
@@ -469,18 +469,13 @@ pub(super) enum Ways {
 pub(super) struct FiredRule<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
-    /// What it gives the finding.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) level: Option<&'static str>,
-    /// How grave its author thinks a hit, where that decides nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) severity: Option<&'static str>,
+    /// Its author's level. The finding's is that of the first rule.
+    pub(super) level: &'static str,
 }
 
 impl<'a> From<&'a Rule> for FiredRule<'a> {
     fn from(rule: &'a Rule) -> Self {
-        let word = |level: Option<Level>| level.map(Level::as_str);
-        Self { id: &rule.id, name: &rule.name, level: word(rule.level), severity: word(rule.severity) }
+        Self { id: &rule.id, name: &rule.name, level: rule.level.as_str() }
     }
 }
 
@@ -556,9 +551,17 @@ pub(super) struct ServiceFields<'a> {
 pub(super) struct SummaryFields<'a> {
     pub(super) alert: String,
     pub(super) count: u64,
+    /// Of these, without the questions.
+    pub(super) connections: u64,
     pub(super) hostnames: Vec<&'a str>,
     pub(super) destinations: Vec<IpAddr>,
     pub(super) ports: Vec<u16>,
+    /// The categories of the service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) service_types: Vec<&'a str>,
+    /// Where the command line is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) suspicious_command_line: Option<bool>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) values_left_out: u64,
 }

@@ -18,7 +18,7 @@ use crate::decode::Path;
 use crate::flow::Flow;
 use crate::inspect::tls::EchKind;
 use crate::inspect::{Detail, Observation, SeenIn};
-use crate::originator::Process;
+use crate::originator::{Process, Tag};
 use crate::rules::{Alert, Finding, Summary};
 use fields::{
     AllowedFields, Dns, Document, Ecs, End, Event, FileFields, FiredRule, HelloFields, HostnameFields,
@@ -118,9 +118,16 @@ impl<'a> Document<'a> {
         document.undertone.summary = Some(SummaryFields {
             alert: format!("{:016x}", summary.id),
             count: summary.count,
+            connections: summary.connections,
             hostnames: summary.hostnames.iter().map(|name| &**name).collect(),
             destinations: summary.destinations.iter().copied().collect(),
             ports: summary.ports.iter().copied().collect(),
+            service_types: (finding.listed().into_iter())
+                .flat_map(|listed| {
+                    std::iter::once(listed.category).chain(listed.also.iter().map(|also| &**also))
+                })
+                .collect(),
+            suspicious_command_line: suspicious_command_line(finding),
             values_left_out: summary.values_left_out,
         });
         document
@@ -306,6 +313,12 @@ fn summed_up(summary: &Summary) -> String {
     format!("{client} had {} {contacts} with {} ({})", summary.count, listed.service, listed.category)
 }
 
+/// Whether the command line of whoever is behind it is suspicious; nothing where it is not known.
+fn suspicious_command_line(finding: &Finding) -> Option<bool> {
+    finding.attribution.originator()?.command_line.as_ref()?;
+    Some(finding.originator.as_ref()?.has(Tag::SuspiciousCommandLine))
+}
+
 fn ways<'a>(seen_in: impl IntoIterator<Item = &'a SeenIn>) -> Ways {
     Ways::All(seen_in.into_iter().map(|seen_in| seen_in.as_str()).collect())
 }
@@ -468,8 +481,8 @@ mod tests {
 "rules":[{"id":"tier-2","name":"Contact with a listed service","level":"high"}],
 "service":{"name":"Dropbox","category":"cloud-storage","entry":"dropboxapi.com","tier":2},
 "attribution":{"level":"no-telemetry"},
-"summary":{"alert":"00000000000000ab","count":1234,"hostnames":["api.dropboxapi.com","content.dropboxapi.com"],
-"destinations":["162.125.1.19"],"ports":[443],"values_left_out":3}}}"#,
+"summary":{"alert":"00000000000000ab","count":1234,"connections":1000,"hostnames":["api.dropboxapi.com","content.dropboxapi.com"],
+"destinations":["162.125.1.19"],"ports":[443],"service_types":["cloud-storage"],"values_left_out":3}}}"#,
         );
     }
 
