@@ -14,6 +14,7 @@ use crate::blindness::Blindness;
 use crate::capture::Timestamp;
 use crate::events::{Event, Sighting, What};
 use crate::flow::{Conversation, FlowKey};
+use crate::given::Given;
 use crate::inspect::{BlindSpot, Observation};
 use crate::lists::{AllowList, Client, Contact};
 use crate::naming::Naming;
@@ -29,6 +30,7 @@ pub use crate::folding::{Folder, Folding};
 #[derive(Debug)]
 pub struct Correlator {
     naming: Naming,
+    given: Given,
     blindness: Blindness,
     rules: Rules,
     allow: AllowList,
@@ -46,6 +48,7 @@ impl Correlator {
     pub fn new(folding: Folding) -> Self {
         Self {
             naming: Naming::default(),
+            given: Given::default(),
             blindness: Blindness::default(),
             rules: Rules::builtin(),
             allow: AllowList::new(),
@@ -133,8 +136,17 @@ impl Correlator {
         }
     }
 
+    /// Takes a name that was given to a connection which has none, for its conversation.
+    pub fn give(&mut self, observation: &Observation) {
+        self.given.take(observation);
+    }
+
     /// Takes a conversation that is over.
-    pub fn conversation(&mut self, conversation: Conversation<Named>, tell: &mut dyn FnMut(Record)) {
+    pub fn conversation(&mut self, mut conversation: Conversation<Named>, tell: &mut dyn FnMut(Record)) {
+        if conversation.name.is_none() {
+            let expected = || self.naming.expected(&conversation.flow.key());
+            conversation.name = self.given.name(&conversation).or_else(expected).map(Box::new);
+        }
         let flow = match &mut self.attributor {
             None => Some(FlowRecord { conversation, attribution: None }),
             Some(attributor) => attributor.conversation(conversation),
@@ -207,7 +219,8 @@ impl Correlator {
         let closed_early = self.folder.closed_early() + self.allowed.closed_early();
         self.folder.finish(tell);
         self.allowed.finish(&mut summaries(tell));
-        Over { feed, allow: self.allow, closed_early, remembered: self.naming }
+        let unnamed = self.given.forgotten();
+        Over { feed, allow: self.allow, closed_early, unnamed, remembered: self.naming }
     }
 
     fn attributed(&mut self, (contact, attribution): Attributed, tell: &mut dyn FnMut(Record)) {
@@ -287,6 +300,8 @@ pub struct Over {
     pub allow: AllowList,
     /// How many groups were summarised early because [`Folder::MOST_GROUPS`] was reached.
     pub closed_early: u64,
+    /// How many names that were given to connections were forgotten before these were told as conversations.
+    pub unnamed: u64,
     /// What was remembered of names: some ten MiB in as many pieces as there are names.
     pub remembered: Naming,
 }

@@ -190,11 +190,11 @@ impl Delivery {
         }
         self.order.pass(self.wire, Position { place: self.passed.place + 1, ..self.passed });
         self.cut += finished.cut;
-        let outputs = &mut self.outputs;
-        for conversation in finished.conversations {
-            self.correlator.conversation(conversation, &mut |record| outputs.write(&record));
-        }
-        self.correlate()
+        // First what happened in them: names are part of it.
+        self.correlate();
+        self.over.extend(finished.conversations);
+        self.tell_conversations();
+        self.outputs.failure.is_none()
     }
 
     /// The wire is read by so many threads from now on, in the order of time.
@@ -310,6 +310,9 @@ impl Delivery {
         let Self { correlator, outputs, totals, .. } = self;
         if let Detail::Derived(_) = sighting.observation.detail {
             totals.name(sighting.observation.seen_in);
+            if outputs.flows.is_some() {
+                correlator.give(&sighting.observation);
+            }
         }
         outputs.blind_spot(correlator.blind_spot(&sighting));
         if outputs.hostnames.is_some() {
@@ -361,7 +364,7 @@ impl Delivery {
         let blind = blind.map(|(how, count)| (how.words().to_owned(), count)).collect();
         let blind_again = correlator.blindness().told_again();
         let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
-        let Over { feed, allow, closed_early, remembered } =
+        let Over { feed, allow, closed_early, unnamed, remembered } =
             correlator.finish(&mut |record| outputs.write(&record));
         let (allowed, notes): (Vec<_>, Vec<_>) =
             allow.entries().iter().map(|entry| (entry.count(), entry.note())).unzip();
@@ -420,6 +423,7 @@ impl Delivery {
             copies: totals.copies,
             limits: vec![
                 ("pairs of client and service summarised early".to_owned(), closed_early),
+                ("conversations without the name that was found for them".to_owned(), unnamed),
                 ("names judged before every thread had passed them".to_owned(), late),
                 ("packets forgotten before a copy of them could come".to_owned(), totals.forgotten),
                 ("answers of DNS given up".to_owned(), answers),

@@ -104,6 +104,7 @@ pub mod naming;
 
 pub mod attributor;
 mod folding;
+mod given;
 
 pub mod correlator;
 mod halves;

@@ -86,6 +86,12 @@ impl Naming {
         }
     }
 
+    /// The name that a connection gets if nothing more comes of it.
+    pub fn expected(&self, key: &FlowKey) -> Option<(Hostname, SeenIn)> {
+        let candidates = self.waiting.get(key)?.candidates.as_ref()?;
+        Some((candidates.best.name.clone(), SeenIn::DnsAnswer))
+    }
+
     /// How many connections got their name before their time, because [`Self::MOST_WAITING`] was reached.
     pub const fn settled_early(&self) -> u64 {
         self.settled_early

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::binary::{Ran, dataset, undertone};
+use common::binary::{Ran, dataset, records, text, undertone};
 use common::scene::{Endpoint, NOON, Program, Scene};
 use serde_json::Value;
 
@@ -147,4 +147,71 @@ fn a_feed_that_does_not_fit_is_told() {
     let whole = replay(folder.path(), &scene.pcap(), &feed, &["--feed-memory", "64"]).ended(0);
     assert_eq!(named(&whole), 1_500);
     assert!((100..1_500).contains(&named(&small)), "{} are named", named(&small));
+}
+
+/// The conversations of a replay.
+fn flows(folder: &Path, capture: &[u8], feed: &str, more: &[&str]) -> Vec<Value> {
+    let path = folder.join("flows.jsonl");
+    let path = path.to_str().unwrap();
+    replay(folder, capture, feed, &[&["--flows", path], more].concat()).ended(0);
+    records(&std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn the_order_of_records_changes_no_conversation() {
+    let scene = beaten(40);
+    let folder = tempfile::tempdir().unwrap();
+    let feed = scene.sysmon_xml();
+    let expected = flows(folder.path(), &scene.pcap(), &feed, &[]);
+    assert_eq!(expected.len(), 40);
+    assert!(expected.iter().all(|flow| flow["process"]["pid"].is_u64()));
+    let lines: Vec<&str> = feed.lines().collect();
+    for turn in 1..8 {
+        // Every line once, in another order each time.
+        let count = lines.len();
+        let step = [count - 1, 7, 11, 13, 17, 19, 23][turn - 1];
+        assert!(!count.is_multiple_of(step));
+        let mixed: String = (0..count).map(|place| format!("{}\n", lines[place * step % count])).collect();
+        let threads = (turn % 3 + 1).to_string();
+        let found = flows(folder.path(), &scene.pcap(), &mixed, &["--threads", &threads]);
+        assert_eq!(found, expected, "by steps of {step}");
+    }
+}
+
+#[test]
+fn a_conversation_with_its_process_is_a_document() {
+    let scene = beaten(1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut found = flows(folder.path(), &scene.pcap(), &scene.sysmon_xml(), &[]);
+    let [flow] = found.as_mut_slice() else { panic!("{found:?}") };
+    flow["file"]["path"] = "".into();
+    flow["observer"]["version"] = "".into();
+    let expected: Value = serde_json::from_str(include_str!("data/flow.json")).unwrap();
+    assert_eq!(*flow, expected, "{flow:#}");
+}
+
+/// What was found out of a connection that names nobody stands in its conversation too.
+#[test]
+fn names_from_answers_are_the_conversations_too() {
+    for (case, named, way) in [
+        ("nameless", &["10.77.0.104:443", "10.77.0.131:443"][..], "dns_answer"),
+        ("certificate", &["10.77.0.104:9440"], "tls_certificate"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flows.jsonl");
+        let path = path.to_str().unwrap();
+        let capture = format!("pcaps/{case}/input.pcap");
+        undertone(&["replay", "-q", &capture, "--flows", path]).ended(0);
+        let flows = records(&std::fs::read_to_string(path).unwrap());
+        for end in named {
+            let is = |flow: &&Value| {
+                let there = format!("{}:{}", text(&flow["destination"]["ip"]), flow["destination"]["port"]);
+                there == *end && flow["undertone"]["hostname"]["seen_in"] == way
+            };
+            let flow = flows.iter().find(is).unwrap_or_else(|| panic!("{end}: {flows:#?}"));
+            assert!(text(&flow["destination"]["domain"]).ends_with("pastebin.com"), "{flow}");
+        }
+        let outer = flows.iter().filter(|flow| flow["undertone"]["hostname"].is_null());
+        assert!(outer.count() < flows.len() / 2, "{flows:#?}");
+    }
 }
