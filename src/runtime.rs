@@ -1,15 +1,16 @@
 //! Threads, channels and shutdown: the only code that spawns, and the only clock.
 //!
-//! A replay has one thread for each worker, which cuts the next chunk of the capture (under a lock), scans it, and hands it on; the
-//! calling thread merges the chunks in order, correlates, and writes. No more than a few chunks exist at once: their memory goes
-//! round. With one thread, the same machines run one after the other, without any channel.
+//! Each thread of a replay cuts the next chunk of the capture (under a lock), scans it, and hands it on. The calling thread is one of them: it
+//! merges the chunks in order, correlates, and writes; while there is nothing to merge it scans like the others, so that as many threads
+//! as were asked for have work, and no more. No more than a few chunks exist at once: their memory goes round. With one thread, the same
+//! machines run one after the other, without any channel.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::capture::Timestamp;
 use crate::capture::savefile::{Chunk, Cutter, End, Problem, Savefile};
@@ -76,25 +77,51 @@ impl Reading<'_> {
         let cutting = &cutting;
         // What is moved in is dropped with a panic here: the workers then wait for nothing, and end.
         std::thread::scope(move |scope| {
-            for _ in 0..self.threads {
+            for _ in 1..self.threads {
                 let (buffers, done) = (buffers.clone(), done.clone());
                 scope.spawn(move || {
                     let _told = Fall(&done);
-                    self.scan(cutting, make_worker(), &buffers, &done);
+                    let mut worker = make_worker();
+                    // The buffer is taken before the chunk gets its number: the chunk whose turn it is always has one.
+                    while let Ok(buffer) = buffers.recv() {
+                        let mut gone = false;
+                        let more = self.scan(cutting, &mut worker, buffer, &mut |message| {
+                            gone |= done.send(message).is_err()
+                        });
+                        if gone || !more {
+                            return;
+                        }
+                    }
                 });
             }
             drop(done);
-            for message in scanned {
-                match message {
-                    Message::Chunk(number, scanned) => merger.push(
-                        number,
-                        *scanned,
-                        &mut |finished| tell(Told::Chunk(Box::new(finished))),
-                        &mut |buffer| give_back(&free, buffer),
-                    ),
-                    Message::File(source, end) => tell(Told::File { source, end }),
-                    // Its chunk will not come; the scope ends with its panic.
-                    Message::Fallen => break,
+            let mut worker = make_worker();
+            let mut more = true;
+            loop {
+                // What can be merged goes first: others wait for its memory.
+                let message = match scanned.try_recv() {
+                    Ok(message) => message,
+                    Err(TryRecvError::Disconnected) if !more => return,
+                    Err(_) => {
+                        if more && let Ok(buffer) = buffers.try_recv() {
+                            let mut own = Vec::new();
+                            more = self.scan(cutting, &mut worker, buffer, &mut |message| own.push(message));
+                            for message in own {
+                                merge(message, merger, tell, &free);
+                            }
+                            continue;
+                        }
+                        // Every chunk is with another thread, or waits for one that is.
+                        match scanned.recv() {
+                            Ok(message) => message,
+                            Err(_) if more => continue,
+                            Err(_) => return,
+                        }
+                    }
+                };
+                // The chunk of a thread that has fallen will not come; the scope ends with its panic.
+                if !merge(message, merger, tell, &free) {
+                    return;
                 }
             }
         });
@@ -130,33 +157,21 @@ impl Reading<'_> {
         }
     }
 
-    /// One of several threads: cuts, scans and hands on until there is nothing left.
+    /// One of several threads: cuts and scans a chunk, and gives what there is to tell. Says whether there may be another chunk.
     fn scan(
         &self,
         cutting: &Mutex<Cutting<'_>>,
-        mut worker: Worker,
-        buffers: &Receiver<Vec<u8>>,
-        done: &Sender<Message>,
-    ) {
-        // The buffer is taken before the chunk gets its number: the chunk whose turn it is always has one.
-        while let Ok(buffer) = buffers.recv() {
-            let mut ends = Vec::new();
-            let next = self.cut(cutting, buffer, &mut ends);
-            let last = next.is_none();
-            let messages = ends.into_iter().map(|(source, end)| Message::File(source, end));
-            let chunk = next.map(|(number, source, chunk)| {
-                let scan = worker.scan(source, &chunk);
-                Message::Chunk(number, Box::new(Scanned { source, chunk, scan }))
-            });
-            for message in messages.chain(chunk) {
-                if done.send(message).is_err() {
-                    return;
-                }
-            }
-            if last {
-                return;
-            }
-        }
+        worker: &mut Worker,
+        buffer: Vec<u8>,
+        give: &mut dyn FnMut(Message),
+    ) -> bool {
+        let mut ends = Vec::new();
+        let next = self.cut(cutting, buffer, &mut ends);
+        ends.into_iter().for_each(|(source, end)| give(Message::File(source, end)));
+        let Some((number, source, chunk)) = next else { return false };
+        let scan = worker.scan(source, &chunk);
+        give(Message::Chunk(number, Box::new(Scanned { source, chunk, scan })));
+        true
     }
 
     /// The next chunk of the captures, with its number and its file's.
@@ -303,6 +318,21 @@ enum Message {
     File(u32, Result<Option<End>, Problem>),
     /// A worker has panicked.
     Fallen,
+}
+
+/// Takes what a thread told, on the calling one. Says whether there can be more.
+fn merge(message: Message, merger: &mut Merger, tell: &mut dyn FnMut(Told), free: &Sender<Vec<u8>>) -> bool {
+    match message {
+        Message::Chunk(number, scanned) => merger.push(
+            number,
+            *scanned,
+            &mut |finished| tell(Told::Chunk(Box::new(finished))),
+            &mut |buffer| give_back(free, buffer),
+        ),
+        Message::File(source, end) => tell(Told::File { source, end }),
+        Message::Fallen => return false,
+    }
+    true
 }
 
 /// Tells that a worker has panicked, as it does so.
