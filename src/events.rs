@@ -12,7 +12,6 @@ use crate::inspect::quic::Refusal;
 use crate::inspect::tls::KeptHello;
 use crate::inspect::{Observation, SeenIn};
 use crate::lists::{Contact, Entry};
-use crate::originator::Asked;
 use crate::seen::Mark;
 use crate::stats::Reason;
 
@@ -152,7 +151,9 @@ pub struct Resolved {
     /// Who had asked.
     pub client: IpAddr,
     /// The name that it had asked for.
-    pub asked: Arc<Asked>,
+    pub name: Hostname,
+    /// The entry of the lists that it meets.
+    pub entry: Option<Arc<Entry>>,
     /// Where the name is at home, by whichever names.
     pub answered: Answered,
     /// Whether the question was how to reach the service (types SVCB and HTTPS): the answer without a configuration for an encrypted

@@ -17,7 +17,7 @@ use crate::hostname::Hostname;
 use crate::inspect::tls::{EchKind, KeptHello};
 use crate::inspect::{Derived, Detail, Observation, SeenIn};
 use crate::lists::Entry;
-use crate::originator::{Answers, Asked, Candidates};
+use crate::originator::{Answers, Asked, Candidates, Told};
 use crate::seen::Mark;
 
 /// Gives names to connections that have none.
@@ -103,15 +103,19 @@ impl Naming {
     }
 
     fn learn(&mut self, resolved: Resolved, at: Timestamp) {
-        let Resolved { client, asked, answered, service } = resolved;
+        let Resolved { client, name, entry, answered, service } = resolved;
         if service {
-            self.answers.learn_service(client, &asked.name, !answered.ech.is_empty());
-        }
-        for (config_id, public_name) in &answered.ech {
-            self.answers.learn_ech(client, &asked, *config_id, public_name, at);
+            self.answers.learn_service(client, &name, !answered.ech.is_empty());
         }
         if !answered.addresses.is_empty() {
-            self.answers.learn(client, &asked, &answered.addresses, answered.ttl, at);
+            let (addresses, ttl) = (&answered.addresses[..], answered.ttl);
+            self.answers.learn(&Told { client, name: &name, entry: entry.as_ref(), addresses, ttl, at });
+        }
+        if !answered.ech.is_empty() {
+            let asked = Arc::new(Asked { name, entry });
+            for (config_id, public_name) in &answered.ech {
+                self.answers.learn_ech(client, &asked, *config_id, public_name, at);
+            }
         }
     }
 
@@ -323,8 +327,7 @@ mod tests {
         let addresses = servers.iter().map(|last| IpAddr::from([192, 0, 2, *last])).collect();
         let ech = ech.iter().map(|(id, public)| (*id, Hostname::new(public).unwrap())).collect();
         let answered = Answered { addresses, ttl: 60, ech };
-        let asked = Arc::new(Asked { name, entry });
-        What::Answer(Box::new(Resolved { client: CLIENT.into(), asked, answered, service }))
+        What::Answer(Box::new(Resolved { client: CLIENT.into(), name, entry, answered, service }))
     }
 
     fn chromium() -> KeptHello {

@@ -1,53 +1,23 @@
 //! Messages of DNS: questions are names that are told, answers say where those names are at home.
 
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
 use super::{Names, Place};
 use crate::events::{Event, Resolved, What};
 use crate::flow::Flow;
-use crate::hostname::{Hostname, NameBuf};
+use crate::hostname::NameBuf;
 use crate::inspect::dns::{self, Message, QType};
 use crate::inspect::{Detail, SeenIn};
-use crate::lists::Lists;
-use crate::originator::Asked;
 use crate::questions::{Questions, Side};
 use crate::seen::Mark;
 
 /// Where the names of records are built.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Buffers {
     owner: NameBuf,
     target: NameBuf,
-    /// Names that were asked for lately, by hash: most are asked for again.
-    asked: Box<[Option<Arc<Asked>>; Self::ASKED]>,
-}
-
-impl Buffers {
-    /// A busy client network asks for some hundred names again and again, and for some thousand now and then; 32 KiB.
-    const ASKED: usize = 4096;
-
-    /// The name, and the entry of the lists that it meets.
-    fn asked(&mut self, name: &str, lists: &Lists) -> Arc<Asked> {
-        let place = FxBuildHasher.hash_one(name) as usize % Self::ASKED;
-        let Some(known) = self.asked.get_mut(place) else { return asked(name, lists) };
-        match known {
-            Some(known) if *known.name == *name => known.clone(),
-            _ => known.insert(asked(name, lists)).clone(),
-        }
-    }
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self { owner: NameBuf::new(), target: NameBuf::new(), asked: Box::new([const { None }; Self::ASKED]) }
-    }
-}
-
-fn asked(name: &str, lists: &Lists) -> Arc<Asked> {
-    Arc::new(Asked { name: Hostname::from_canonical(name), entry: lists.lookup(name).cloned() })
 }
 
 impl Names {
@@ -105,7 +75,7 @@ impl Names {
             return;
         }
         let Some((qtype, _)) = message.question(buffer) else { return };
-        let Buffers { owner, target, .. } = &mut self.records;
+        let Buffers { owner, target } = &mut self.records;
         let answered = message.answered(buffer.as_str(), owner, target);
         let service = matches!(qtype, QType::SVCB | QType::HTTPS);
         if answered.addresses.is_empty() && answered.ech.is_empty() {
@@ -115,7 +85,7 @@ impl Names {
                 return;
             }
         }
-        let asked = self.records.asked(buffer.as_str(), &self.lists);
-        tell(What::Answer(Box::new(Resolved { client, asked, answered, service })));
+        let (name, entry) = (buffer.to_hostname(), self.lists.lookup(buffer.as_str()).cloned());
+        tell(What::Answer(Box::new(Resolved { client, name, entry, answered, service })));
     }
 }

@@ -60,7 +60,6 @@ impl Names {
     /// Looks names up in other lists from now on.
     pub(crate) fn set_lists(&mut self, lists: Arc<Lists>) {
         self.lists = lists;
-        self.records = dns::Buffers::default();
     }
 
     /// Whether a name can be of use to anybody.

@@ -20,7 +20,7 @@ pub mod record;
 mod texts;
 mod wire;
 
-pub use answers::{Answers, Asked, Candidates};
+pub use answers::{Answers, Asked, Candidates, Told};
 pub use attribution::{Attribution, AttributionLevel, Delegated, Host, Process};
 pub use class::{Class, Originator, Script, Tag};
 pub use command_line::Signs;

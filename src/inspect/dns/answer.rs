@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Data, Message, Record, Section};
+use super::{Addresses, Data, Message, Record, Section};
 use crate::hostname::{Hostname, NameBuf};
 
 /// The most names in a chain of aliases. Resolvers give up after 8 to 17 of them.
@@ -21,7 +21,7 @@ const MAX_PASSES: usize = 3;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Answered {
     /// Its addresses, also those that its aliases have, and those that are hints only.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Addresses,
     /// How long all of that may be kept, in seconds: the shortest time of the records used.
     pub ttl: u32,
     /// Configurations for an encrypted ClientHello: identifier, and the name in clear.
@@ -69,9 +69,7 @@ fn take(record: &Record<'_>, answered: &mut Answered, aliases: &mut Vec<Hostname
     };
     answered.ttl = answered.ttl.min(record.ttl);
     let mut address = |ip: IpAddr| {
-        if answered.addresses.len() < MAX_ADDRESSES && !answered.addresses.contains(&ip) {
-            answered.addresses.push(ip);
-        }
+        answered.addresses.add(ip);
     };
     match record.data {
         Data::A(ip) => address(ip.into()),
@@ -125,7 +123,8 @@ mod tests {
             record("b.cdn.example", 1, 20, &[192, 0, 2, 1]),
             record("other.example", 1, 5, &[192, 0, 2, 9]),
         ];
-        let expected = Answered { addresses: vec![[192, 0, 2, 1].into()], ttl: 20, ech: vec![] };
+        let expected =
+            Answered { addresses: [[192, 0, 2, 1].into()].into_iter().collect(), ttl: 20, ech: vec![] };
         assert_eq!(read(&response(&chain), "www.example.com"), expected);
         let [first, second, third, _] = chain;
         assert_eq!(read(&response(&[third, second, first]), "www.example.com"), expected);

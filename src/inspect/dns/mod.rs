@@ -5,6 +5,7 @@
 //! checks ordinary names; names that are compressed or not ASCII are read by an own walk with bounds. Its reader of whole messages
 //! refuses the types that browsers send all day, and believes counts and pointers; nothing here uses it.
 
+mod addresses;
 mod answer;
 mod name;
 mod numbers;
@@ -17,6 +18,7 @@ use std::fmt;
 use crate::hostname::NameBuf;
 use crate::reader::{Reader, Short};
 
+pub use addresses::Addresses;
 pub use answer::{Answered, MAX_ADDRESSES, MAX_CHAIN, MAX_ECH};
 pub use name::{MAX_LABELS, MAX_POINTERS};
 pub use numbers::{QClass, QType};

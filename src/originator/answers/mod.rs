@@ -7,13 +7,17 @@
 //! once and connect again and again. So a name counts for its time to live or [`Answers::FRESH`], whichever is longer; where
 //! none counts any more, the last one that was asked for stands in, until [`Answers::STALE`].
 
-use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
+mod pairs;
+mod records;
+
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use pairs::{Pair, Pairs};
+use records::Records;
 
 use crate::capture::Timestamp;
 use crate::hostname::Hostname;
@@ -39,29 +43,32 @@ pub struct Candidates {
     pub all: Vec<Arc<Asked>>,
 }
 
+/// What a client was told: at a time, that a name leads to these addresses, for so many seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'t> {
+    /// Who had asked.
+    pub client: IpAddr,
+    /// For which name.
+    pub name: &'t Hostname,
+    /// The entry of the lists that it meets.
+    pub entry: Option<&'t Arc<lists::Entry>>,
+    /// Where it is at home; of more than 255 of a family the first count.
+    pub addresses: &'t [IpAddr],
+    /// Seconds for which that may be kept.
+    pub ttl: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// The names that clients asked for, by client and address of the server.
 #[derive(Debug, Default)]
 pub struct Answers {
-    pairs: FxHashMap<(IpAddr, IpAddr), Pair>,
-    /// Pairs in the order in which they were last answered, among others that have been answered again since.
-    ages: VecDeque<((IpAddr, IpAddr), u64)>,
+    records: Records,
+    pairs: Pairs,
     /// Configurations for encrypted hellos, by client and identifier.
     ech: FxHashMap<(IpAddr, u8), Vec<(Hostname, Answer)>>,
-    /// Whether a name has a configuration for encrypted hellos, by client: what was learned lately, and before that.
-    services: [FxHashMap<u64, bool>; 2],
-    /// How many answers came.
-    answers: u64,
+    services: Services,
     given_up: u64,
-}
-
-#[derive(Debug)]
-struct Pair {
-    /// Which answer was the last one.
-    last: u64,
-    /// The name that was asked for last, which is the only one of most pairs.
-    newest: Answer,
-    /// The names before it, oldest first.
-    older: Vec<Answer>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +82,10 @@ struct Answer {
 const SECOND: i64 = 1_000_000_000;
 
 impl Answer {
+    fn new(asked: Arc<Asked>, at: Timestamp, ttl: u32) -> Self {
+        Self { asked, at, good_for: Answers::FRESH.max(i64::from(ttl) * SECOND) }
+    }
+
     /// Whether it came before a moment, and not longer before it than so many nanoseconds. Captures run backwards by a little; what is a second
     /// later is no answer to a question before.
     fn is_within(&self, nanoseconds: i64, now: Timestamp) -> bool {
@@ -83,18 +94,15 @@ impl Answer {
 }
 
 impl Answers {
-    /// The most pairs of client and server; beyond it the one that was not answered for the longest time is given up. A thousand
-    /// clients that each know sixty addresses; about 24 MiB.
-    pub const MOST_PAIRS: usize = 65_536;
     /// The most names of one pair; beyond it the oldest that meets no list is given up, or else the oldest. The address of a
     /// content network has dozens of names, and who has asked for 32 of them has told nothing by connecting.
-    pub const MOST_NAMES: usize = 32;
+    pub const MOST_NAMES: usize = Pairs::WAYS;
     /// The most configurations for encrypted hellos of all clients, by identifier; beyond it no further one is kept. A large network
     /// has few: what serves many names has one for all.
     pub const MOST_ECH: usize = 16_384;
-    /// The most names of which it is kept whether they have such a configuration, in each of two generations; beyond it the older ones are
-    /// given up. Browsers ask it of every name.
-    pub const MOST_SERVICES: usize = 32_768;
+    /// The most names of which it is kept whether they have such a configuration; beyond it older ones are given up. Browsers ask it of
+    /// every name; 512 KiB.
+    pub const MOST_SERVICES: usize = Services::SETS * Services::WAYS;
     /// The most names that are told as [others](Self::others).
     pub const MOST_OTHERS: usize = 4;
     /// Nanoseconds for which a name counts at least: five minutes, since clients' own caches do not go by times of 20 or 60 seconds
@@ -103,41 +111,22 @@ impl Answers {
     /// Nanoseconds after which a name stands in for nothing: a day, in which a program that resolved a name once may go on with it.
     pub const STALE: i64 = 24 * 3600 * SECOND;
 
-    /// Takes an answer: the client learned at a time that a name leads to these addresses, for so many seconds.
-    pub fn learn(
-        &mut self,
-        client: IpAddr,
-        asked: &Arc<Asked>,
-        addresses: &[IpAddr],
-        ttl: u32,
-        at: Timestamp,
-    ) {
-        self.answers += 1;
-        let answer = Answer { asked: asked.clone(), at, good_for: Self::FRESH.max(i64::from(ttl) * SECOND) };
-        for server in addresses {
-            let key = (client, *server);
-            match self.pairs.entry(key) {
-                Entry::Occupied(mut pair) => {
-                    let pair = pair.get_mut();
-                    pair.last = self.answers;
-                    self.given_up += pair.keep(answer.clone());
-                }
-                Entry::Vacant(place) => {
-                    place.insert(Pair { last: self.answers, newest: answer.clone(), older: Vec::new() });
-                }
+    /// Takes an answer. Where there is no room for it, the oldest are given up: of all together when their bytes are used up, of some pairs
+    /// when there are too many of these.
+    pub fn learn(&mut self, told: &Told<'_>) {
+        let Self { records, pairs, given_up, .. } = self;
+        let place = records.push(told, &mut |place, record| {
+            for server in record.servers() {
+                *given_up += u64::from(pairs.forget(Pair::new(record.client(), server), place));
             }
-            self.ages.push_back((key, self.answers));
-        }
-        while self.pairs.len() > Self::MOST_PAIRS {
-            let Some((oldest, last)) = self.ages.pop_front() else { break };
-            if self.pairs.get(&oldest).is_some_and(|pair| pair.last == last) {
-                self.pairs.remove(&oldest);
-                self.given_up += 1;
-            }
-        }
-        // Not twice as many: the queue's memory doubles when it is full.
-        if self.ages.len() > self.pairs.len() / 2 * 3 + 1024 {
-            self.ages.retain(|(key, last)| self.pairs.get(key).is_some_and(|pair| pair.last == *last));
+        });
+        for server in told.addresses {
+            let pair = Pair::new(told.client, *server);
+            let same = |other| {
+                let record = records.get(other);
+                record.is_some_and(|record| record.is_of(told.name) && record.leads(told.client, *server))
+            };
+            *given_up += u64::from(pairs.enter(pair, place, told.entry.is_some(), records, same));
         }
     }
 
@@ -166,41 +155,38 @@ impl Answers {
 
     /// Takes whether the client learned a configuration for encrypted hellos with how to reach a name.
     pub fn learn_service(&mut self, client: IpAddr, name: &Hostname, has_ech: bool) {
-        let [young, old] = &mut self.services;
-        if young.len() >= Self::MOST_SERVICES {
-            self.given_up += old.len() as u64;
-            *old = std::mem::take(young);
-        }
-        young.insert(service(client, name), has_ech);
+        self.given_up += u64::from(self.services.learn(service(client, name), has_ech));
     }
 
     /// Whether the client learned a configuration for encrypted hellos with how to reach a name; nothing where it did not ask.
     pub fn has_ech(&self, client: IpAddr, name: &Hostname) -> Option<bool> {
-        let key = service(client, name);
-        self.services.iter().find_map(|services| services.get(&key)).copied()
+        self.services.get(service(client, name))
+    }
+
+    /// What a client was told of a server, the last answer at the end.
+    fn known(&self, client: IpAddr, server: IpAddr) -> Vec<Answer> {
+        let pair = Pair::new(client, server);
+        let mut places: Vec<_> = self.pairs.of(pair).collect();
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(self.records.age(*place)));
+        let records = places.into_iter().filter_map(|place| self.records.get(place));
+        let records = records.filter(|record| record.leads(client, server));
+        records.filter_map(|record| self.records.answer(&record)).collect()
     }
 
     /// The names that lead a client to a server, as [`of`](Self::of) has them, where a name that it is said to have is none of
     /// them, fresh or not: the last ones asked for, at most [`Self::MOST_OTHERS`].
     pub fn others(&self, client: IpAddr, server: IpAddr, name: &str, now: Timestamp) -> Vec<Arc<Asked>> {
-        let known = self.pairs.get(&(client, server));
-        if known.is_none_or(|pair| pair.names().any(|answer| *answer.asked.name == *name)) {
+        let known = self.known(client, server);
+        if known.is_empty() || known.iter().any(|answer| *answer.asked.name == *name) {
             return Vec::new();
         }
-        let all = self.of(client, server, now).map_or_else(Vec::new, |candidates| candidates.all);
+        let all = of(&known, now).map_or_else(Vec::new, |candidates| candidates.all);
         all.into_iter().rev().take(Self::MOST_OTHERS).collect()
     }
 
     /// The names by which a client may have come to a server at a time.
     pub fn of(&self, client: IpAddr, server: IpAddr, now: Timestamp) -> Option<Candidates> {
-        let pair = self.pairs.get(&(client, server))?;
-        let fresh: Vec<&Answer> =
-            pair.names().filter(|answer| answer.is_within(answer.good_for, now)).collect();
-        if fresh.is_empty() {
-            let last = Some(&pair.newest).filter(|answer| answer.is_within(Self::STALE, now))?;
-            return candidates(&[last]);
-        }
-        candidates(&fresh)
+        of(&self.known(client, server), now)
     }
 
     /// Whether any client learned a configuration for encrypted hellos.
@@ -237,34 +223,58 @@ impl Answers {
     }
 }
 
-impl Pair {
-    /// The names, the last one asked for at the end.
-    fn names(&self) -> impl DoubleEndedIterator<Item = &Answer> {
-        self.older.iter().chain(std::iter::once(&self.newest))
+/// Whether names have a configuration for encrypted hellos, by client.
+#[derive(Debug, Default)]
+struct Services {
+    /// In each set the last one that came first; the lowest bit says it, the others stand for client and name, nought for none.
+    sets: Vec<[u64; Self::WAYS]>,
+}
+
+impl Services {
+    const SETS: usize = 1 << 13;
+    const WAYS: usize = 8;
+
+    /// Says whether another had to be given up for it.
+    fn learn(&mut self, service: u64, has_ech: bool) -> bool {
+        if self.sets.is_empty() {
+            self.sets = vec![[0; Self::WAYS]; Self::SETS];
+        }
+        let Some(set) = self.sets.get_mut(place(service)) else { return false };
+        let known = set.iter().position(|one| one >> 1 == service >> 1);
+        let gone = known.is_none() && set.last().is_some_and(|last| *last != 0);
+        if let Some(until) = set.get_mut(..=known.unwrap_or(Self::WAYS - 1)) {
+            until.rotate_right(1);
+        }
+        if let Some(first) = set.first_mut() {
+            *first = service & !1 | u64::from(has_ech);
+        }
+        gone
     }
 
-    /// Adds a name as the last one asked for. Says how many were given up.
-    fn keep(&mut self, answer: Answer) -> u64 {
-        let before = std::mem::replace(&mut self.newest, answer);
-        if before.asked.name == self.newest.asked.name {
-            return 0;
-        }
-        let known = self.older.iter().position(|one| one.asked.name == self.newest.asked.name);
-        let full = known.is_none() && self.older.len() + 1 >= Answers::MOST_NAMES;
-        self.older.push(before);
-        if let Some(known) = known {
-            self.older.remove(known);
-        } else if full {
-            let unlisted = self.older.iter().position(|one| one.asked.entry.is_none());
-            self.older.remove(unlisted.unwrap_or(0));
-        }
-        u64::from(full)
+    fn get(&self, service: u64) -> Option<bool> {
+        let set = self.sets.get(place(service))?;
+        set.iter().find(|one| **one >> 1 == service >> 1).map(|one| one & 1 == 1)
     }
+}
+
+const fn place(service: u64) -> usize {
+    (service >> 40) as usize % Services::SETS
+}
+
+/// Those of the answers that count, or else the last one.
+fn of(known: &[Answer], now: Timestamp) -> Option<Candidates> {
+    let fresh: Vec<&Answer> = known.iter().filter(|answer| answer.is_within(answer.good_for, now)).collect();
+    if fresh.is_empty() {
+        let last = known.last().filter(|answer| answer.is_within(Answers::STALE, now))?;
+        return candidates(&[last]);
+    }
+    candidates(&fresh)
 }
 
 /// What stands for a client and a name: that two have the same number would only make an offer look like another.
 fn service(client: IpAddr, name: &str) -> u64 {
-    FxBuildHasher.hash_one((client, name))
+    // Nought is for none.
+    FxBuildHasher.hash_one((client, name)).max(2)
 }
 
 fn candidates(answers: &[&Answer]) -> Option<Candidates> {
@@ -279,7 +289,10 @@ fn candidates(answers: &[&Answer]) -> Option<Candidates> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::lists::Lists;
@@ -303,6 +316,11 @@ mod tests {
         Timestamp::from_nanos(seconds * SECOND)
     }
 
+    fn learn(answers: &mut Answers, asked: &Asked, addresses: &[IpAddr], ttl: u32, at: Timestamp) {
+        let Asked { name, entry } = asked;
+        answers.learn(&Told { client: CLIENT, name, entry: entry.as_ref(), addresses, ttl, at });
+    }
+
     fn names(found: Option<Candidates>) -> Option<(String, Vec<String>)> {
         found.map(|found| {
             let all = found.all.iter().map(|one| one.name.to_string()).collect();
@@ -319,14 +337,14 @@ mod tests {
     #[test]
     fn the_listed_name_is_told_among_all_that_count() {
         let mut answers = Answers::default();
-        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1), server(2)], 60, at(0));
-        answers.learn(CLIENT, &asked("www.example.com"), &[server(1)], 600, at(100));
+        learn(&mut answers, &asked("pastebin.com"), &[server(1), server(2)], 60, at(0));
+        learn(&mut answers, &asked("www.example.com"), &[server(1)], 600, at(100));
         check(&answers, 200, Some(("pastebin.com", &["pastebin.com", "www.example.com"])));
         check(&answers, 301, Some(("www.example.com", &["www.example.com"])));
         check(&answers, 701, Some(("www.example.com", &["www.example.com"])));
         check(&answers, 100 + 86_401, None);
         check(&answers, -2, None);
-        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1)], 1, at(400));
+        learn(&mut answers, &asked("pastebin.com"), &[server(1)], 1, at(400));
         check(&answers, 500, Some(("pastebin.com", &["www.example.com", "pastebin.com"])));
         assert!(answers.of(server(1), CLIENT, at(0)).is_none());
         assert!(answers.of(CLIENT, server(3), at(0)).is_none());
@@ -336,8 +354,8 @@ mod tests {
     #[test]
     fn another_name_than_all_that_lead_there() {
         let mut answers = Answers::default();
-        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1)], 60, at(0));
-        answers.learn(CLIENT, &plain("www.example.com"), &[server(1)], 60, at(400));
+        learn(&mut answers, &asked("pastebin.com"), &[server(1)], 60, at(0));
+        learn(&mut answers, &plain("www.example.com"), &[server(1)], 60, at(400));
         let others = |name, now| -> Vec<String> {
             let others = answers.others(CLIENT, server(1), name, at(now));
             others.iter().map(|one| one.name.to_string()).collect()
@@ -357,12 +375,15 @@ mod tests {
         answers.learn_service(CLIENT, &name(1), true);
         assert_eq!([0, 1, 2].map(|one| answers.has_ech(CLIENT, &name(one))), [Some(false), Some(true), None]);
         assert_eq!(answers.has_ech(server(1), &name(0)), None);
-        for number in 2..2 * Answers::MOST_SERVICES + 2 {
+        assert_eq!(answers.given_up(), 0);
+        let more = 2 * Answers::MOST_SERVICES;
+        for number in 2..more {
             answers.learn_service(CLIENT, &name(number), false);
         }
-        assert_eq!(answers.has_ech(CLIENT, &name(0)), None);
-        assert!(answers.given_up() > 0);
-        assert!(answers.services.iter().all(|some| some.len() <= Answers::MOST_SERVICES));
+        assert_eq!(answers.has_ech(CLIENT, &name(more - 1)), Some(false));
+        let kept = (0..more).filter(|number| answers.has_ech(CLIENT, &name(*number)).is_some()).count();
+        assert!(kept > Answers::MOST_SERVICES / 4 * 3, "{kept}");
+        assert_eq!(answers.given_up(), (more - kept) as u64);
     }
 
     #[test]
@@ -371,7 +392,7 @@ mod tests {
         let public = Hostname::new("public.example").unwrap();
         for (name, number) in [("discord.com", 1), ("www.example.com", 2)] {
             answers.learn_ech(CLIENT, &asked(name), 77, &public, at(0));
-            answers.learn(CLIENT, &asked(name), &[server(number)], 60, at(0));
+            learn(&mut answers, &asked(name), &[server(number)], 60, at(0));
         }
         let hidden = |number, config_id, name: &str, now| {
             names(answers.hidden(CLIENT, server(number), config_id, name, at(now))).map(|found| found.0)
@@ -387,9 +408,9 @@ mod tests {
     #[test]
     fn names_of_one_pair_are_bounded_and_listed_ones_stay() {
         let mut answers = Answers::default();
-        answers.learn(CLIENT, &asked("pastebin.com"), &[server(1)], 60, at(0));
+        learn(&mut answers, &asked("pastebin.com"), &[server(1)], 60, at(0));
         for number in 0..100 {
-            answers.learn(CLIENT, &plain(&format!("n{number}.example")), &[server(1)], 60, at(0));
+            learn(&mut answers, &plain(&format!("n{number}.example")), &[server(1)], 60, at(0));
         }
         let found = answers.of(CLIENT, server(1), at(0)).unwrap();
         assert_eq!(found.all.len(), Answers::MOST_NAMES);
@@ -397,18 +418,75 @@ mod tests {
         assert_eq!(answers.given_up(), 101 - Answers::MOST_NAMES as u64);
     }
 
+    fn entries(answers: &Answers) -> u64 {
+        answers.pairs.entries() as u64
+    }
+
     #[test]
-    fn pairs_are_bounded_and_the_one_not_answered_for_longest_goes() {
+    fn answers_are_bounded_and_the_oldest_go() {
         let mut answers = Answers::default();
-        let name = plain("a.example");
-        let most = Answers::MOST_PAIRS as u32;
-        for number in 0..most + 10 {
-            answers.learn(CLIENT, &name, &[server(number), server(0)], 60, at(0));
+        let (name, listed) = (plain("a.example"), asked("pastebin.com"));
+        let most = 400_000;
+        for number in 1..=most {
+            let name = if number % 100 == 0 { &listed } else { &name };
+            learn(&mut answers, name, &[server(number), server(0)], 60, at(0));
         }
-        assert_eq!(answers.pairs.len(), Answers::MOST_PAIRS);
-        assert_eq!(answers.given_up(), 10);
-        assert!(answers.ages.len() <= 2 * Answers::MOST_PAIRS + 1025);
-        assert!(answers.of(CLIENT, server(0), at(0)).is_some(), "answered again and again");
+        assert_eq!(
+            entries(&answers) + answers.given_up(),
+            u64::from(most) + 2,
+            "what is not there is counted"
+        );
+        assert!(entries(&answers) > 100_000, "{}", entries(&answers));
+        assert_eq!(
+            names(answers.of(CLIENT, server(0), at(0))).unwrap().1.len(),
+            2,
+            "answered again and again"
+        );
         assert!(answers.of(CLIENT, server(1), at(0)).is_none());
+        let found = answers.of(CLIENT, server(most), at(0)).unwrap();
+        assert_eq!(found.best.entry.as_ref().unwrap().service(), listed.entry.as_ref().unwrap().service());
+        assert!(answers.of(CLIENT, server(most - 1), at(0)).is_some());
+    }
+
+    proptest! {
+        /// What is found is what was told, the last answer of each name at its time.
+        #[test]
+        fn like_a_list(told in prop::collection::vec((0..3u8, 0..6usize, prop::collection::vec(0..8u8, 1..6)), 1..60)) {
+            let clients: [IpAddr; 3] = [CLIENT, [10, 0, 0, 8].into(), Ipv6Addr::from_bits(7).into()];
+            let servers = |number: u8| match number {
+                0..4 => server(u32::from(number)),
+                _ => Ipv6Addr::from_bits(u128::from(number)).into(),
+            };
+            static NAMES: LazyLock<[Arc<Asked>; 6]> = LazyLock::new(|| {
+                ["pastebin.com", "t.me", "a.example", "b.example", "c.example", "d.example"].map(asked)
+            });
+            let mut answers = Answers::default();
+            let mut model: Vec<(IpAddr, IpAddr, Arc<Asked>, i64)> = Vec::new();
+            for (moment, (client, name, to)) in told.iter().enumerate() {
+                let (client, asked) = (clients[usize::from(*client)], &NAMES[*name]);
+                let addresses: Vec<IpAddr> = to.iter().map(|number| servers(*number)).collect();
+                let Asked { name, entry } = &**asked;
+                let at = at(moment as i64);
+                answers.learn(&Told { client, name, entry: entry.as_ref(), addresses: &addresses, ttl: 60, at });
+                for server in addresses {
+                    model.retain(|(c, s, a, _)| (*c, *s, &a.name) != (client, server, name));
+                    model.push((client, server, asked.clone(), moment as i64));
+                }
+            }
+            for client in clients {
+                for server in (0..8).map(servers) {
+                    let found = answers.of(client, server, at(100));
+                    let of_pair: Vec<_> = model.iter().filter(|(c, s, ..)| (*c, *s) == (client, server)).collect();
+                    let expected: Vec<&str> = of_pair.iter().map(|(.., asked, _)| asked.name.as_str()).collect();
+                    prop_assert_eq!(names(found.clone()).map_or(vec![], |found| found.1), expected);
+                    let listed = of_pair.iter().rev().find(|(.., asked, _)| asked.entry.is_some());
+                    if let Some((.., best, when)) = listed.or_else(|| of_pair.last()) {
+                        let found = found.unwrap();
+                        prop_assert_eq!((&found.best.name, found.at), (&best.name, at(*when)));
+                        prop_assert_eq!(found.best.entry.is_some(), best.entry.is_some());
+                    }
+                }
+            }
+        }
     }
 }
