@@ -7,6 +7,8 @@
 //! What the wire told comes as events, and leaves the first step as names ([`Naming`]). A contact then goes through three: who made it
 //! (`originator`), what that means (`rules`), and whether that was told before ([`Folder`]).
 
+use std::cell::OnceCell;
+
 use rustc_hash::FxHashSet;
 
 use crate::attributor::{Attributed, Attributor, FeedClosing, Waited};
@@ -32,7 +34,8 @@ pub struct Correlator {
     naming: Naming,
     given: Given,
     blindness: Blindness,
-    rules: Rules,
+    /// The built-in ones where none were given: they are only read when they are needed.
+    rules: OnceCell<Rules>,
     allow: AllowList,
     /// What is allowed: folded, and told as summaries.
     allowed: Folder,
@@ -50,7 +53,7 @@ impl Correlator {
             naming: Naming::default(),
             given: Given::default(),
             blindness: Blindness::default(),
-            rules: Rules::builtin(),
+            rules: OnceCell::new(),
             allow: AllowList::new(),
             allowed: Folder::new(folding),
             folder: Folder::new(folding),
@@ -101,21 +104,26 @@ impl Correlator {
 
     /// Attributes contacts with this.
     pub fn attribute(&mut self, mut attributor: Attributor) {
-        attributor.judge_conversations(self.rules.sigma().ask_connections());
+        attributor.judge_conversations(self.rules().sigma().ask_connections());
         self.attributor = Some(attributor);
     }
 
     /// From now on judges by these rules, and tells of what the list allows in summaries only.
     pub fn judge_by(&mut self, rules: Rules, allow: AllowList) {
-        (self.rules, self.allow) = (rules, allow);
+        let ask = rules.sigma().ask_connections();
+        (self.rules, self.allow) = (OnceCell::from(rules), allow);
         if let Some(attributor) = &mut self.attributor {
-            attributor.judge_conversations(self.rules.sigma().ask_connections());
+            attributor.judge_conversations(ask);
         }
     }
 
+    fn rules(&self) -> &Rules {
+        self.rules.get_or_init(Rules::builtin)
+    }
+
     /// Whether rules are asked of every connection whose process is known.
-    pub const fn asks_connections(&self) -> bool {
-        self.rules.sigma().ask_connections()
+    pub fn asks_connections(&self) -> bool {
+        self.rules().sigma().ask_connections()
     }
 
     /// Takes the next contact of the capture.
@@ -169,7 +177,7 @@ impl Correlator {
         if self.judged.contains(&flow.conversation.flow.key()) {
             return;
         }
-        if let Some(mut finding) = self.rules.connection(&flow.conversation, attribution) {
+        if let Some(mut finding) = self.rules().connection(&flow.conversation, attribution) {
             self.allow(&mut finding);
             self.fold(finding, tell);
         }
@@ -253,8 +261,9 @@ impl Correlator {
 
     /// What a contact means, and whether it is allowed; nothing where no rule says anything of it.
     fn judge(&mut self, contact: Contact, attribution: Attribution) -> Option<Finding> {
-        let mut finding = self.rules.judge(contact, attribution)?;
-        if self.rules.sigma().ask_connections() && finding.contact.observation.seen_in.is_connection() {
+        let rules = self.rules.get_or_init(Rules::builtin);
+        let mut finding = rules.judge(contact, attribution)?;
+        if rules.sigma().ask_connections() && finding.contact.observation.seen_in.is_connection() {
             if self.judged.len() >= Self::MOST_JUDGED {
                 self.judged.clear();
             }

@@ -8,7 +8,7 @@ use super::{Names, Place};
 use crate::events::{Event, Resolved, What};
 use crate::flow::Flow;
 use crate::hostname::NameBuf;
-use crate::inspect::dns::{self, Message, QType};
+use crate::inspect::dns::{self, Message, QClass, QType, Question};
 use crate::inspect::{Detail, SeenIn};
 use crate::questions::{Questions, Side};
 use crate::seen::Mark;
@@ -36,8 +36,9 @@ impl Names {
         let Ok(message) = Message::parse(message) else { return tell(What::MalformedDns) };
         let mut buffer = std::mem::take(&mut self.buffer);
         let is_response = message.is_response();
+        let mut first = None;
         if is_response {
-            self.response(flow, &message, &mut buffer, &mut tell);
+            first = self.response(flow, &message, &mut buffer, &mut tell);
         }
         let of_resolver = if is_response { flow.src.port } else { flow.dst.port } == dns::PORT;
         if of_resolver || !is_response {
@@ -46,14 +47,18 @@ impl Names {
                 false => (flow, SeenIn::DnsQuery, Side::Query),
             };
             let place = Place { flow: client, mark, seen_in, others: &[], matters: false };
-            let read = message.questions(&mut buffer, |name, qtype, qclass| {
+            let each = |name: &str, qtype: QType, qclass: QClass| {
                 let question = || FxBuildHasher.hash_one((message.id(), name, qtype, qclass));
                 if of_resolver && !questions.is_news(side, flow.tag(), question(), mark.at) {
                     return;
                 }
                 let detail = || Detail::Dns { qtype: qtype.0, qclass: qclass.0 };
                 tell(self.sight(name, &place, &detail).unwrap_or(What::Counted(seen_in)));
-            });
+            };
+            let read = match first {
+                Some(first) => message.questions_with(first, &mut buffer, each),
+                None => message.questions(&mut buffer, each),
+            };
             // A response that is cut may yet repeat its question; where it does not, that is no news.
             if read.is_err() && !is_response {
                 tell(What::MalformedDns);
@@ -62,30 +67,32 @@ impl Names {
         self.buffer = buffer;
     }
 
-    /// Tells what a response says of the name that was asked for. One that goes to a group has no client.
+    /// Tells what a response says of the name that was asked for. One that goes to a group has no client. Gives the question, if it was read:
+    /// its name is in `buffer`.
     fn response(
         &mut self,
         flow: Flow,
         message: &Message<'_>,
         buffer: &mut NameBuf,
         tell: &mut impl FnMut(What),
-    ) {
+    ) -> Option<Question> {
         let client = flow.dst.ip;
         if !self.is_useful() || message.rcode() != 0 || client.is_multicast() {
-            return;
+            return None;
         }
-        let Some((qtype, _)) = message.question(buffer) else { return };
+        let question = message.question(buffer)?;
         let Buffers { owner, target } = &mut self.records;
         let answered = message.answered(buffer.as_str(), owner, target);
-        let service = matches!(qtype, QType::SVCB | QType::HTTPS);
+        let service = matches!(question.qtype, QType::SVCB | QType::HTTPS);
         if answered.addresses.is_empty() && answered.ech.is_empty() {
             // That there is nothing to hide a name with matters where the name does. Browsers ask this of every name.
             let matters = || self.every_hostname || self.lists.lookup(buffer.as_str()).is_some();
             if !service || !matters() {
-                return;
+                return Some(question);
             }
         }
         let (name, entry) = (buffer.to_hostname(), self.lists.lookup(buffer.as_str()).cloned());
         tell(What::Answer(Box::new(Resolved { client, name, entry, answered, service })));
+        Some(question)
     }
 }

@@ -101,12 +101,13 @@ impl<'a> Message<'a> {
         self.header.questions
     }
 
-    /// Reads the first question into `name`, and gives its type and class. A response with more of them answers none (RFC 9619).
+    /// Reads the first question, its name into `name`. A response with more of them answers none (RFC 9619).
     #[inline]
-    pub fn question(&self, name: &mut NameBuf) -> Option<(QType, QClass)> {
+    pub fn question(&self, name: &mut NameBuf) -> Option<Question> {
         let mut reader = Reader::new(self.bytes).at(HEADER).ok()?;
         name::read(&mut reader, name).ok().filter(|()| self.header.questions > 0)?;
-        Some((QType(reader.u16().ok()?), QClass(reader.u16().ok()?)))
+        let (qtype, qclass) = (QType(reader.u16().ok()?), QClass(reader.u16().ok()?));
+        Some(Question { qtype, qclass, behind: reader.offset() })
     }
 
     /// Gives each question's name, type and class, in order. `name` is where names are built; what it held is gone.
@@ -119,8 +120,34 @@ impl<'a> Message<'a> {
         name: &mut NameBuf,
         mut each: impl FnMut(&str, QType, QClass),
     ) -> Result<(), Damage> {
-        let mut reader = Reader::new(self.bytes).at(HEADER)?;
-        for _ in 0..self.header.questions.min(MAX_QUESTIONS) {
+        self.questions_from(0, HEADER, name, &mut each)
+    }
+
+    /// The same for who has read the [first one](Self::question), with its name in `name`.
+    ///
+    /// # Errors
+    /// As [`questions`](Self::questions).
+    #[inline]
+    pub fn questions_with(
+        &self,
+        first: Question,
+        name: &mut NameBuf,
+        mut each: impl FnMut(&str, QType, QClass),
+    ) -> Result<(), Damage> {
+        each(name.as_str(), first.qtype, first.qclass);
+        self.questions_from(1, first.behind, name, &mut each)
+    }
+
+    #[inline]
+    fn questions_from(
+        &self,
+        first: u16,
+        offset: usize,
+        name: &mut NameBuf,
+        each: &mut impl FnMut(&str, QType, QClass),
+    ) -> Result<(), Damage> {
+        let mut reader = Reader::new(self.bytes).at(offset)?;
+        for _ in first..self.header.questions.min(MAX_QUESTIONS) {
             name::read(&mut reader, name)?;
             let (qtype, qclass) = (QType(reader.u16()?), QClass(reader.u16()?));
             each(name.as_str(), qtype, qclass);
@@ -130,6 +157,17 @@ impl<'a> Message<'a> {
         }
         Ok(())
     }
+}
+
+/// The first question of a message, beside its name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Question {
+    /// Its type.
+    pub qtype: QType,
+    /// Its class.
+    pub qclass: QClass,
+    /// Where the next one begins.
+    behind: usize,
 }
 
 /// Fewer octets than a header has.

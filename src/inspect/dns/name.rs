@@ -18,9 +18,6 @@ const KIND: u8 = 0xc0;
 /// `reader` is a cursor over the whole message, so that pointers find their targets.
 #[inline]
 pub(super) fn read(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Damage> {
-    if reader.rest().first().is_some_and(|octet| octet & KIND == KIND) {
-        return read_any(reader, name);
-    }
     if let Some(behind) = read_ordinary(*reader, name) {
         *reader = behind;
         return Ok(());
@@ -32,20 +29,29 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Da
     }
 }
 
-/// Reads a name as almost all are, without pointers and of ordinary characters, in one pass. Gives the cursor behind it; nothing when it
-/// is another, or the root.
+/// Reads a name as almost all are, of ordinary characters, in one pass. Gives the cursor behind it; nothing when it is another, or the root.
 #[inline]
 fn read_ordinary<'a>(mut reader: Reader<'a>, name: &mut NameBuf) -> Option<Reader<'a>> {
     let mut text = [0; MAX_WIRE_TEXT + 1];
     let mut end = 0;
+    let mut behind = None;
+    let (mut start, mut pointers) = (reader.offset(), 0);
     loop {
         let length = usize::from(reader.u8().ok()?);
         if length == 0 {
             break;
         }
-        // A pointer, or what nobody uses, is longer than a label.
+        // What is longer than a label is a pointer, or nothing that is used. A pointer has to point before the part that it ends.
         if length > usize::from(!KIND) {
-            return None;
+            let target = (length & usize::from(!KIND)) << 8 | usize::from(reader.u8().ok()?);
+            pointers += 1;
+            if length < usize::from(KIND) || target >= start || pointers > MAX_POINTERS {
+                return None;
+            }
+            behind = behind.or(Some(reader));
+            start = target;
+            reader = reader.at(target).ok()?;
+            continue;
         }
         let label = reader.take(length).ok()?;
         let (to, dot) = text.get_mut(end..=end + length)?.split_at_mut(length);
@@ -62,7 +68,7 @@ fn read_ordinary<'a>(mut reader: Reader<'a>, name: &mut NameBuf) -> Option<Reade
     }
     let text = std::str::from_utf8(text.get(..end.checked_sub(1)?)?).ok()?;
     name.set_canonical(text);
-    Some(reader)
+    Some(behind.unwrap_or(reader))
 }
 
 /// Copies the labels of a name without pointers, which was checked.

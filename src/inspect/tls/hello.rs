@@ -5,8 +5,8 @@
 //! extension is looked at but the server name's, so that no odd extension hides it.
 
 use tls_parser::{
-    SNIType, TlsCipherSuiteID, TlsClientHelloContents, TlsCompressionID, TlsExtension,
-    parse_tls_extension_sni_hostname, parse_tls_extension_unknown, parse_tls_handshake_client_hello,
+    SNIType, TlsCipherSuiteID, TlsClientHelloContents, TlsCompressionID, parse_tls_extension_sni_hostname,
+    parse_tls_handshake_client_hello,
 };
 
 use super::record::{MESSAGE_HEADER, Want};
@@ -195,14 +195,12 @@ impl<'a> Iterator for Extensions<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Extension<'a>> {
-        if let Ok((rest, TlsExtension::Unknown(kind, data))) = parse_tls_extension_unknown(self.rest) {
-            self.rest = rest;
-            return Some(Extension { kind: ExtensionType(kind.0), data, whole: true });
-        }
-        let mut cut = Reader::new(std::mem::take(&mut self.rest));
-        let kind = ExtensionType(cut.u16().ok()?);
-        cut.u16().ok()?;
-        Some(Extension { kind, data: cut.rest(), whole: false })
+        let mut reader = Reader::new(std::mem::take(&mut self.rest));
+        let kind = ExtensionType(reader.u16().ok()?);
+        let length = usize::from(reader.u16().ok()?);
+        let data = reader.take_up_to(length);
+        self.rest = reader.rest();
+        Some(Extension { kind, data, whole: data.len() == length })
     }
 }
 

@@ -101,15 +101,9 @@ impl Pairs {
         }
         let Some(set) = self.sets.get_mut(pair.set()) else { return false };
         let new = Entry::new(pair, place, listed);
-        let mut empty = None;
-        for (nth, entry) in set.iter().enumerate() {
-            if entry.is_empty() {
-                empty = empty.or(Some(nth));
-            } else if entry.is_of(pair) && same(entry.place()) {
-                empty = Some(nth);
-                break;
-            }
-        }
+        // None is behind an empty one.
+        let is_its = |entry: &Entry| entry.is_empty() || entry.is_of(pair) && same(entry.place());
+        let empty = set.iter().position(is_its);
         let by_age = |entry: &&mut Entry| (!entry.is_listed(), records.age(entry.place()));
         let victim = match empty {
             Some(nth) => set.get_mut(nth),
@@ -123,13 +117,17 @@ impl Pairs {
 
     /// Takes a place out. Says whether it was there.
     pub(super) fn forget(&mut self, pair: Pair, place: Place) -> bool {
-        let set = self.sets.get_mut(pair.set()).into_iter().flatten();
-        let mut found = false;
-        for entry in set.filter(|entry| entry.is_of(pair) && entry.place() == place) {
-            *entry = Entry::default();
-            found = true;
+        let Some(set) = self.sets.get_mut(pair.set()) else { return false };
+        let Some(found) = set.iter().position(|entry| entry.is_of(pair) && entry.place() == place) else {
+            return false;
+        };
+        // The last one takes its place, so that none is behind an empty one.
+        let last = set.iter().rposition(|entry| !entry.is_empty()).unwrap_or(found);
+        set.swap(found, last);
+        if let Some(last) = set.get_mut(last) {
+            *last = Entry::default();
         }
-        found
+        true
     }
 
     /// How many places there are.
