@@ -160,7 +160,7 @@ impl Delivery {
     }
 
     /// Whether rules are asked of every connection whose process is known.
-    pub const fn asks_connections(&self) -> bool {
+    pub fn asks_connections(&self) -> bool {
         self.correlator.asks_connections()
     }
 

@@ -102,6 +102,11 @@ impl<'a> ContactEvent<'a> {
         attribution.originator().or(attribution.process.as_ref()).map(|process| &**process)
     }
 
+    /// Whether no process is known.
+    pub(super) const fn is_of_nobody(&self) -> bool {
+        self.0.attribution.process.is_none() && self.0.originator.is_none()
+    }
+
     fn field(&self, name: &str) -> Option<EventValue<'a>> {
         let Facts { contact, attribution, wire, .. } = self.0;
         let (observation, entry) = (&contact.observation, &contact.entry);

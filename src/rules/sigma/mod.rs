@@ -36,6 +36,8 @@ pub struct SigmaRules {
     /// Rules that ask for no hostname.
     on_connections: OnConnections,
     loaded: Vec<Loaded>,
+    /// Whether each of them asks for something of a process.
+    all_need_process: bool,
     wanted: BTreeSet<Wanted>,
     reports: Vec<Report>,
 }
@@ -154,6 +156,7 @@ impl SigmaRules {
             questions: Engine::new(),
             on_connections: OnConnections::default(),
             loaded: Vec::new(),
+            all_need_process: true,
             wanted: BTreeSet::new(),
             reports: Vec::new(),
         }
@@ -171,6 +174,7 @@ impl SigmaRules {
         for (file, bytes) in files {
             rules.file(file, bytes, &mut compiled);
         }
+        rules.all_need_process = rules.loaded.iter().all(|loaded| loaded.needs_process);
         let [connections, questions] = compiled;
         rules.connections.extend_compiled_rules(connections);
         rules.questions.extend_compiled_rules(questions);
@@ -179,10 +183,11 @@ impl SigmaRules {
 
     /// The rules that fire on a contact.
     pub fn fire(&self, facts: &Facts<'_>) -> Vec<Arc<Rule>> {
-        if self.loaded.is_empty() {
+        let event = ContactEvent(*facts);
+        // None of them would fire: without telemetry the built-in ones need not be asked.
+        if self.all_need_process && event.is_of_nobody() {
             return Vec::new();
         }
-        let event = ContactEvent(*facts);
         let connection = facts.contact.observation.seen_in.is_connection();
         let engine = if connection { &self.connections } else { &self.questions };
         let fired = engine.evaluate(&event).into_iter().filter_map(|result| {
@@ -380,7 +385,7 @@ impl Loaded {
     /// Whether all is known that the rule speaks of.
     fn may_fire(&self, event: &ContactEvent<'_>) -> bool {
         let known = |name: &str| rsigma_eval::Event::get_field(event, name).is_some();
-        if self.needs_process && event.0.attribution.process.is_none() && event.0.originator.is_none() {
+        if self.needs_process && event.is_of_nobody() {
             return false;
         }
         self.excluded_by.iter().all(|name| known(name)) && self.is_of_this_system(event)
