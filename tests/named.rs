@@ -215,3 +215,111 @@ fn names_from_answers_are_the_conversations_too() {
         assert!(outer.count() < flows.len() / 2, "{flows:#?}");
     }
 }
+
+/// Two programs of one host, each at a service of its own, at the same time.
+fn two(images: [&str; 2]) -> Scene {
+    let on = workstation();
+    let mut scene = Scene::default();
+    let names = [("api.dropboxapi.com", [162, 125, 1, 19]), ("pastebin.com", [104, 20, 3, 235])];
+    for (number, (image, (name, server))) in images.into_iter().zip(names).enumerate() {
+        let program = Program {
+            pid: 4000 + number as u32,
+            started: NOON as f64 + 1.25,
+            image: image.to_owned(),
+            line: format!("{image} --to somewhere"),
+            parent: if image.starts_with('/') { "/usr/bin/bash" } else { r"C:\Windows\explorer.exe" }
+                .to_owned(),
+            ..Program::default()
+        };
+        scene.starts(&on, &program);
+        scene.reaches(NOON as f64 + 3.0 + number as f64 * 0.1, &on, &program, name, server, None);
+    }
+    scene
+}
+
+/// A round of a format through a replay: both contacts are by the right process, at this level, and so are the conversations.
+#[track_caller]
+fn round(scene: &Scene, feed: &str, level: &str, kind: &str, hosts: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let stated = folder.path().join("hosts");
+    std::fs::write(&stated, hosts).unwrap();
+    let ran = replay(folder.path(), &scene.pcap(), feed, &["--hosts", stated.to_str().unwrap()]).ended(0);
+    assert!(!ran.err.contains("unreadable"), "{}", ran.err);
+    let records = ran.records();
+    let alerts = of_kind(&records, "undertone.alert");
+    let connections: Vec<_> = alerts.iter().filter(|alert| alert["destination"]["port"] == 443).collect();
+    assert_eq!(connections.len(), 2, "{alerts:#?}");
+    for alert in connections {
+        let pid = if text(&alert["undertone"]["service"]["name"]) == "Dropbox" { 4000 } else { 4001 };
+        let attribution = &alert["undertone"]["attribution"];
+        assert_eq!((&attribution["level"], &attribution["feed"]), (&level.into(), &kind.into()), "{alert:#}");
+        assert_eq!(alert["process"]["pid"], pid, "{alert:#}");
+        assert_eq!(alert["host"]["name"], "ws5.corp.example", "{alert:#}");
+        assert!(
+            alert["process"]["command_line"].is_string() && alert["process"]["parent"]["pid"].is_u64(),
+            "{alert:#}"
+        );
+    }
+    assert!(ran.err.contains("2 of 2 connections"), "{}", ran.err);
+    // The records in another order.
+    let turned: Vec<&str> = feed.lines().rev().collect();
+    let turned =
+        replay(folder.path(), &scene.pcap(), &turned.join("\n"), &["--hosts", stated.to_str().unwrap()]);
+    assert_eq!(turned.ended(0).out, ran.out);
+}
+
+const WINDOWS: [&str; 2] =
+    [r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe", r"C:\Windows\System32\curl.exe"];
+const LINUX: [&str; 2] = ["/usr/bin/python3.11", "/usr/bin/curl"];
+
+#[test]
+fn a_round_of_crowdstrike_has_no_number_of_the_system_but_by_the_start() {
+    let scene = two(WINDOWS);
+    // The parent is known by the sensor's number alone.
+    let feed = scene.crowdstrike();
+    let folder = tempfile::tempdir().unwrap();
+    let records = replay(folder.path(), &scene.pcap(), &feed, &[]).ended(0).records();
+    let alerts = of_kind(&records, "undertone.alert");
+    let of = |pid: u64| alerts.iter().find(|alert| alert["process"]["pid"] == pid).unwrap();
+    for (pid, name, service) in [(4000, "powershell.exe", "Dropbox"), (4001, "curl.exe", "Pastebin")] {
+        let alert = of(pid);
+        assert_eq!(
+            (&alert["process"]["name"], &alert["undertone"]["service"]["name"]),
+            (&name.into(), &service.into())
+        );
+        assert_eq!(alert["undertone"]["attribution"]["level"], "tuple-and-name", "{alert:#}");
+        assert_eq!(alert["process"]["parent"]["name"], "explorer.exe");
+    }
+}
+
+#[test]
+fn a_round_of_sentinel_one() {
+    let scene = two(WINDOWS);
+    round(&scene, &scene.sentinel_one(), "tuple-and-name", "sentinel-one", "");
+}
+
+#[test]
+fn a_round_of_tetragon() {
+    let scene = two(LINUX);
+    round(&scene, &scene.tetragon(None), "tuple", "tetragon", "");
+}
+
+#[test]
+fn a_round_of_ocsf() {
+    let scene = two(WINDOWS);
+    round(&scene, &scene.ocsf(), "tuple-and-name", "ocsf", "");
+}
+
+#[test]
+fn rounds_without_a_port_of_ones_own_are_at_no_tuple() {
+    let scene = two(LINUX);
+    // Its records have no address of the endpoint at all.
+    round(&scene, &scene.osquery(), "destination", "osquery", "10.0.0.7 ws5.corp.example\n");
+    round(&scene, &scene.auditd(), "destination", "auditbeat", "");
+}
+
+#[test]
+fn a_round_of_elastic_defend() {
+    let scene = two(WINDOWS);
+    round(&scene, &scene.elastic_defend(), "tuple-and-name", "elastic-defend", "");
+}

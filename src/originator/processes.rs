@@ -61,6 +61,8 @@ pub(super) enum Source {
 pub(super) struct Processes {
     known: FxHashMap<Identity, ProcessId>,
     by_pid: FxHashMap<(HostId, u32), Vec<ProcessId>>,
+    /// Processes with a number by their identity, where feeds leave the number out of some records; nothing where several have one identity.
+    numbered: Option<FxHashMap<(HostId, TextId), Option<ProcessId>>>,
     /// Ends that name only the number: by the feed's order, and by the event's clock.
     ends: FxHashMap<(HostId, u32), Vec<(i64, i64)>>,
     all: Vec<Entity>,
@@ -69,6 +71,15 @@ pub(super) struct Processes {
     most: usize,
     /// How many were given up because there were too many.
     pub(super) given_up: u64,
+}
+
+/// Notes a process with a number by its identity: forked ones have one together, and are not told apart by it.
+fn number(
+    numbered: &mut FxHashMap<(HostId, TextId), Option<ProcessId>>,
+    key: (HostId, TextId),
+    id: ProcessId,
+) {
+    numbered.entry(key).and_modify(|known| *known = known.filter(|known| *known == id)).or_insert(Some(id));
 }
 
 /// What tells a process from others.
@@ -181,6 +192,7 @@ impl Processes {
         Self {
             known: FxHashMap::default(),
             by_pid: FxHashMap::default(),
+            numbered: None,
             ends: FxHashMap::default(),
             all: Vec::new(),
             made: Vec::new(),
@@ -292,7 +304,7 @@ impl Processes {
         hosts: &Hosts,
         texts: &Texts,
     ) -> Option<ProcessId> {
-        let own = mention.process;
+        let own = mention.process.map(|own| self.with_number(own));
         let has_start = |id: ProcessId| self.entity_of(id).is_some_and(|entity| entity.start_kind.is_some());
         let file = own.and_then(|id| self.file(id, texts));
         if own.is_some_and(|id| has_start(id) || (file.is_some() && self.key(id).is_some())) {
@@ -307,6 +319,16 @@ impl Processes {
                 _ => Some(then),
             },
         }
+    }
+
+    /// The process with the same identity of which another record tells the number, where this one's record did not.
+    fn with_number(&self, id: ProcessId) -> ProcessId {
+        let key = self
+            .entity_of(id)
+            .filter(|entity| entity.pid.is_none())
+            .and_then(|entity| Some((entity.host, entity.key?)));
+        let numbered = key.and_then(|key| self.numbered.as_ref()?.get(&key).copied().flatten());
+        numbered.unwrap_or(id)
     }
 
     /// The process that had a number at a time: of those that began before, the last, unless it had ended long ago.
@@ -441,6 +463,7 @@ impl Processes {
             else {
                 return false;
             };
+            let parent = self.with_number(parent);
             if self.same(parent, elder, hosts, texts) {
                 return true;
             }
@@ -497,7 +520,10 @@ impl Processes {
         }
         let parent = self.entity_of(id).and_then(|entity| entity.parent);
         let parent = parent.map(|parent| match parent.process {
-            Some(process) => Arc::new(Process { parent: None, ..self.build(process, ahead, texts) }),
+            Some(process) => {
+                let process = self.with_number(process);
+                Arc::new(Process { parent: None, ..self.build(process, ahead, texts) })
+            }
             None => Arc::new(Process { pid: parent.pid, ..Process::default() }),
         });
         let made = Arc::new(Process { parent, ..self.build(id, ahead, texts) });
@@ -538,6 +564,9 @@ impl Processes {
             }
         }
         self.made = vec![None; self.all.len()];
+        if self.numbered.is_some() {
+            self.number_all();
+        }
         self.known = self.known.drain().filter_map(|(key, id)| Some((key, follow(id)?))).collect();
         self.by_pid = (self.by_pid.drain())
             .map(|(key, ids)| (key, ids.into_iter().filter_map(follow).collect::<Vec<_>>()))
@@ -569,6 +598,9 @@ impl Processes {
                 Some((identity, id))
             })
             .collect();
+        if self.numbered.is_some() {
+            self.number_all();
+        }
     }
 
     fn build(&self, id: ProcessId, ahead: i64, texts: &Texts) -> Process {
@@ -668,7 +700,23 @@ impl Processes {
         if let Some(pid) = pid {
             self.by_pid.entry((host, pid)).or_default().push(id);
         }
+        match (pid, key, &mut self.numbered) {
+            (Some(_), Some(key), Some(numbered)) => number(numbered, (host, key), id),
+            (None, Some(_), None) => self.number_all(),
+            _ => {}
+        }
         Some(id)
+    }
+
+    /// Finds the processes with a number by their identities, from the first record on that leaves the number out.
+    fn number_all(&mut self) {
+        let mut numbered = FxHashMap::default();
+        for (place, entity) in self.all.iter().enumerate() {
+            if let (Some(_), Some(key)) = (entity.pid, entity.key) {
+                number(&mut numbered, (entity.host, key), ProcessId(place as u32));
+            }
+        }
+        self.numbered = Some(numbered);
     }
 
     fn parent(

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::packets;
 
+#[path = "dialects.rs"]
+mod dialects;
+
 /// Noon of 2026-11-20, in seconds.
 pub const NOON: i64 = 1_795_176_000;
 

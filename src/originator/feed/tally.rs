@@ -171,8 +171,8 @@ mod tests {
             tally.refuse(why, 99);
             assert_eq!(tally.refused(why), Refused { count: 2, first_line: at as u64 + 1 });
         }
-        assert_eq!(tally.all_refused(), 28);
-        assert_eq!(tally.refusals().count(), 14);
+        assert_eq!(tally.all_refused(), 30);
+        assert_eq!(tally.refusals().count(), 15);
     }
 
     #[test]
