@@ -1,8 +1,9 @@
 //! What a ClientHello looks like: a browser's, or another program's.
 //!
-//! Known clients are in `wire.toml`, by their JA4. For those that were never seen there is a rule by structure: browsers of the Chromium family
-//! and Safari send GREASE (RFC 8701), Firefox offers an encrypted ClientHello, and both have many extensions; libraries offer long
-//! lists of ciphers, or few extensions. What fits neither is unknown.
+//! Known clients are in `wire.toml`, by their JA4. For those that were never seen there is a rule by structure: Chromium sends application settings
+//! and Firefox offers delegated credentials, which nobody else does; browsers of the Chromium family and Safari send GREASE (RFC 8701), Firefox
+//! offers an encrypted ClientHello, and all have many extensions; libraries offer long lists of ciphers, or few extensions. What
+//! fits neither is unknown.
 
 use std::sync::LazyLock;
 
@@ -94,6 +95,13 @@ fn structure(ja4: &str, facts: &HelloFacts) -> WireClass {
     let (Some(ciphers), Some(extensions)) = (count(4..6), count(6..8)) else { return WireClass::Unknown };
     let ((browsers, _), (librarys, _)) = (BROWSERS_EXTENSIONS, LIBRARYS_EXTENSIONS);
     match ja4.get(..1) {
+        Some("t") if facts.browsers_extension => WireClass::BrowserLike,
+        // Chromium that encrypts its hello has twelve and more; a library in its guise had fewer.
+        Some("q")
+            if facts.browsers_extension && (facts.ech.is_none() || extensions >= BROWSERS_EXTENSIONS.1) =>
+        {
+            WireClass::BrowserLike
+        }
         Some("t") if facts.grease && extensions >= browsers => WireClass::BrowserLike,
         Some("t") if facts.ech.is_some() && extensions >= browsers && !facts.alpn.is_empty() => {
             WireClass::BrowserLike

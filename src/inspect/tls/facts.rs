@@ -20,6 +20,9 @@ pub struct HelloFacts {
     pub versions: Vec<u16>,
     /// Whether there are reserved values that mean nothing (RFC 8701), as browsers of the Chromium family send.
     pub grease: bool,
+    /// Whether there is an extension that browsers alone send: application settings (draft-vvv-tls-alps, in both of its numbers) or delegated
+    /// credentials (RFC 9345).
+    pub browsers_extension: bool,
     /// Whether a group with ML-KEM is offered, or its draft.
     pub ml_kem: bool,
     /// Octets of the padding extension (RFC 7685).
@@ -90,6 +93,7 @@ impl<'a> ClientHello<'a> {
                 true => vec![self.fields.version.0],
                 false => listed.into_iter().filter(|version| !is_grease(*version)).collect(),
             },
+            browsers_extension: self.extensions().any(|one| is_of_browsers(one.kind.0)),
             ml_kem: groups.into_iter().any(is_ml_kem),
             padding: self.extension(ExtensionType::PADDING).and_then(|data| data.len().try_into().ok()),
             ech: self.ech(),
@@ -152,6 +156,11 @@ fn ech(data: &[u8]) -> Result<Option<EchOffer>, Short> {
 #[inline]
 pub(super) const fn is_grease(value: u16) -> bool {
     value & 0x0f0f == 0x0a0a && value >> 8 == value & 0xff
+}
+
+/// Application settings, which Chromium sends, and delegated credentials, which Firefox does.
+const fn is_of_browsers(extension: u16) -> bool {
+    matches!(extension, 17513 | 17613 | 34)
 }
 
 /// The pure groups, those beside an elliptic curve, and the draft that browsers sent in 2023 and 2024.

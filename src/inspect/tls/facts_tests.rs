@@ -34,6 +34,12 @@ fn real_clients() {
 
     let openssl = facts(OPENSSL_NONAME);
     assert_eq!((openssl.versions.as_slice(), openssl.alpn.len()), (&[0x0303][..], 0));
+
+    let of_browsers = [&chromium, &firefox, &curl, &openssl].map(|facts| facts.browsers_extension);
+    assert_eq!(of_browsers, [true, true, false, false]);
+    assert!(
+        facts_of(&[0x44, 0x69, 0, 0]).browsers_extension && !facts_of(&[0x44, 0x6a, 0, 0]).browsers_extension
+    );
 }
 
 /// The example of the specification.
