@@ -240,7 +240,7 @@ pub struct SensorArgs {
     #[arg(long, help_heading = "Output", value_name = "MIB", default_value = "256")]
     pub spill_limit: u32,
 
-    /// Read lists again when their file changes, as SIGHUP does
+    /// Read configuration, lists, rules and allow lists again when a file of them changes, as SIGHUP does
     #[arg(long, help_heading = "Lists", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     pub watch: bool,

@@ -112,6 +112,8 @@ pub struct Live {
     pub watch: bool,
     /// The file that it was configured with.
     pub file: Option<PathBuf>,
+    /// The file that states which addresses are whose.
+    pub hosts_file: Option<PathBuf>,
     /// The user to become once everything is open.
     pub user: Option<String>,
     /// Whether rights are given up that are not needed.
@@ -324,6 +326,7 @@ impl Config {
                 }
                 problems.dedup();
                 let arrivals = arrivals(&args.feeds, args.feed_tls, &mut problems);
+                let hosts_file = args.feeds.hosts.clone();
                 let followed: Vec<PathBuf> = std::mem::take(&mut args.feeds.feed);
                 if args.sensor.no_sandbox && args.sensor.user.is_some() {
                     problems.push(Problem::new("--user", "is a part of what --no-sandbox switches off"));
@@ -338,6 +341,7 @@ impl Config {
                     stats: (args.sensor.stats > 0).then(|| Duration::from_secs(args.sensor.stats.into())),
                     metrics: args.sensor.metrics,
                     watch: args.sensor.watch,
+                    hosts_file,
                     file: args.common.config.clone(),
                     user: args.sensor.user,
                     sandbox: !args.sensor.no_sandbox,

@@ -190,7 +190,7 @@ fn kept(config: &config::Live) -> sandbox::Kept {
     let written = [Some(&output.findings), output.hostnames.as_ref(), output.flows.as_ref()];
     sandbox::Kept {
         user: config.user.clone(),
-        read: read.chain(config.file.clone()).collect(),
+        read: read.chain(config.file.clone()).chain(config.hosts_file.clone()).collect(),
         removed: config
             .arrivals
             .sources
@@ -336,6 +336,7 @@ impl Desk<'_> {
         self.delivery.count(&mut stats);
         self.interfaces.gauges.stats(&mut stats);
         stats.outputs = self.outputs.stats();
+        self.intake.stats(&mut stats);
         stats
     }
 

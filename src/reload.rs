@@ -48,6 +48,10 @@ pub fn fixed(old: &config::Live, new: &config::Live) -> Vec<&'static str> {
         ("metrics", old.metrics != new.metrics),
         ("output", old.output.findings != new.output.findings),
         ("hostnames", old.output.hostnames != new.output.hostnames),
+        ("feed", old.arrivals.sources != new.arrivals.sources),
+        ("feed-format", old.arrivals.format != new.arrivals.format),
+        ("feed-memory", old.feeds.memory != new.feeds.memory),
+        ("hosts", old.feeds.hosts != new.feeds.hosts),
     ]
     .into_iter()
     .filter_map(|(option, differs)| differs.then_some(option))
@@ -62,9 +66,10 @@ impl Watched {
     /// The files of a configuration, as they are now.
     pub fn of(config: &config::Live) -> Self {
         let config::Lists { files, rules, allow, .. } = &config.lists;
-        let paths = files.iter().chain(rules).chain(allow).map(|file| PathBuf::from(&file.name));
+        let named = files.iter().chain(rules).chain(allow).map(|file| PathBuf::from(&file.name));
         Self(
-            paths
+            named
+                .chain(config.file.clone())
                 .map(|path| {
                     let about =
                         fs::metadata(&path).and_then(|about| Ok((about.modified()?, about.len()))).ok();

@@ -52,6 +52,8 @@ fn from_within() {
             assert_eq!(fs::read(at("lists/ours.txt")).unwrap(), b"a.example\n");
             fs::rename(at("out/findings"), at("out/findings.1")).unwrap();
             fs::write(at("out/findings"), "new\n").unwrap();
+            // libpcap makes one when an interface is opened again.
+            rustix::event::eventfd(0, rustix::event::EventfdFlags::NONBLOCK).unwrap();
 
             let denied = |result: std::io::Result<()>, doing: &str| {
                 let kind = result.expect_err(doing).kind();
@@ -123,23 +125,50 @@ fn pid_here(sensor: &Sensor) -> u32 {
         .unwrap()
 }
 
-/// The configuration is changed to name a list that lies in a folder that was not named before.
+/// The configuration is changed to name a file that lies in a folder that was not named before: a list, rules, who is allowed, whose
+/// addresses are. Those of the start stay readable, wherever they are.
 fn lists_elsewhere_are_refused() {
+    const RULE: &str = "title: t\nlogsource: {category: dns_query}\ndetection: {one: {QueryName: more.example}, condition: one}\n";
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (config, list) = (folder.path().join("u.toml"), elsewhere.path().join("more.txt"));
-    fs::write(&list, "more.example\n").unwrap();
-    fs::write(&config, "json = true\n").unwrap();
+    let at_start = tempfile::tempdir().unwrap();
+    let (config, hosts) = (folder.path().join("u.toml"), at_start.path().join("hosts"));
+    fs::write(&hosts, "10.0.0.7 ws5\n").unwrap();
+    let stated = format!("json = true\nhosts = {:?}\n", hosts.display().to_string());
+    fs::write(&config, &stated).unwrap();
     let mut sensor = Sensor::start(&["--config", config.to_str().unwrap()]);
-    fs::write(&config, format!("json = true\nlists = [{:?}]\n", list.display().to_string())).unwrap();
+    for (option, name, content) in [
+        ("lists", "more.txt", "more.example\n"),
+        ("rules", "rule.yml", RULE),
+        ("allow", "allow.txt", "more.example\n"),
+        ("hosts", "others", "10.0.0.8 ws6\n"),
+    ] {
+        let (there, here) = (elsewhere.path().join(name), folder.path().join(name));
+        fs::write(&there, content).unwrap();
+        fs::write(&here, content).unwrap();
+        let named = |path: &std::path::Path| {
+            let name = format!("{:?}", path.display().to_string());
+            match option {
+                "hosts" => format!("json = true\nhosts = {name}\n"),
+                _ => format!("{stated}{option} = [{name}]\n"),
+            }
+        };
+        fs::write(&config, named(&there)).unwrap();
+        sensor.signal("HUP");
+        let line = sensor.hears(name);
+        assert!(line.contains("cannot be read: Permission denied"), "{option}: {line}");
+        sensor.hears("not read again, for what is said above");
+        // In the folder of the configuration it is welcome.
+        fs::write(&config, named(&here)).unwrap();
+        sensor.signal("HUP");
+        sensor.hears("read again");
+    }
+    sensor.hears("hosts has changed; that takes effect at the next start");
+    // A bad file changes nothing, and is named with what is wrong with it.
+    fs::write(folder.path().join("rule.yml"), "title: [\n").unwrap();
+    fs::write(&config, format!("{stated}rules = [\"rule.yml\"]\n")).unwrap();
     sensor.signal("HUP");
-    let line = sensor.hears("more.txt");
-    assert!(line.contains("cannot be read: Permission denied"), "{line}");
+    sensor.hears("rule.yml");
     sensor.hears("not read again, for what is said above");
-    // In the folder of the configuration it is welcome.
-    fs::copy(&list, folder.path().join("more.txt")).unwrap();
-    fs::write(&config, "json = true\nlists = [\"more.txt\"]\n").unwrap();
-    sensor.signal("HUP");
-    sensor.hears("read again");
     signal(&sensor.child, "INT");
     let ran: Ran = wait(sensor.child, std::time::Duration::from_secs(10));
     ran.ended(0);

@@ -40,7 +40,7 @@ pub use outlet::{Outlet, Rotation, Undelivered};
 pub use progress::{Above, Progress};
 pub use report::{Closing, count, scaled, span};
 pub use spill::{Spill, Spilling};
-pub use statistics::{InterfaceStats, OutputStats, Stats, TapStats, ThreadStats};
+pub use statistics::{FeedStats, InterfaceStats, OutputStats, Stats, TapStats, ThreadStats};
 pub use syslog::Syslog;
 pub use target::Target;
 

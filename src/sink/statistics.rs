@@ -41,6 +41,13 @@ pub struct Stats {
     /// By output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputStats>,
+    /// By source of telemetry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<FeedStats>,
+    /// Milliseconds in which no telemetry was read because the Correlator was behind; senders wait then.
+    pub feeds_waited_ms: u64,
+    /// Notices about telemetry that were not given because there were too many.
+    pub feed_notices_withheld: u64,
 }
 
 /// What is counted of an interface as a whole.
@@ -101,6 +108,35 @@ pub struct OutputStats {
     pub lost: u64,
     /// Whether the last attempt to write failed.
     pub failing: bool,
+}
+
+/// What is counted of a source of telemetry.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FeedStats {
+    /// The source, as `--feed` names it.
+    pub feed: String,
+    /// Senders that are connected.
+    pub senders: u64,
+    /// Senders that ever were.
+    pub came: u64,
+    /// Senders that are gone or were not let in, by the reason; `stalled within a record` is one.
+    pub gone: BTreeMap<String, u64>,
+    /// Bytes that came, without encryption.
+    pub bytes: u64,
+    /// Records that told something.
+    pub records: u64,
+    /// Records of kinds that nothing is learned from.
+    pub passed_over: u64,
+    /// What was refused, by the reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Bytes that are held for records that are not whole.
+    pub held_bytes: u64,
+    /// When something came last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// What became of a followed file: `rotated`, and what of it was lost.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub file: BTreeMap<String, u64>,
 }
 
 impl Stats {
@@ -187,7 +223,50 @@ impl Stats {
                 text.sample(name, &[("output", &of.name)], value(of));
             }
         }
+        self.feeds(&mut text);
         text.0
+    }
+
+    fn feeds(&self, text: &mut Text) {
+        if self.feeds.is_empty() {
+            return;
+        }
+        type Of = (&'static str, &'static str, &'static str, fn(&FeedStats) -> u64);
+        let feeds: [Of; 7] = [
+            ("feed_senders", "gauge", "Senders of telemetry that are connected.", |of| of.senders),
+            ("feed_senders_total", "counter", "Senders of telemetry that ever were.", |of| of.came),
+            ("feed_bytes_total", "counter", "Bytes of telemetry.", |of| of.bytes),
+            ("feed_records_total", "counter", "Records that told something.", |of| of.records),
+            ("feed_passed_over_total", "counter", "Records of other kinds.", |of| of.passed_over),
+            ("feed_held_bytes", "gauge", "Bytes of records that are not whole.", |of| of.held_bytes),
+            ("feed_last_seconds", "gauge", "When something came last.", |of| {
+                of.last.map_or(0, |at| u64::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(0))
+            }),
+        ];
+        for (name, kind, help, value) in feeds {
+            text.head(name, kind, help);
+            for of in &self.feeds {
+                text.sample(name, &[("feed", &of.feed)], value(of));
+            }
+        }
+        type Reasons = (&'static str, &'static str, &'static str, fn(&FeedStats) -> &BTreeMap<String, u64>);
+        let reasons: [Reasons; 3] = [
+            ("feed_gone_total", "Senders that are gone or were not let in.", "reason", |of| &of.gone),
+            ("feed_refused_total", "What was refused.", "reason", |of| &of.refused),
+            ("feed_file_total", "What became of a followed file.", "event", |of| &of.file),
+        ];
+        for (name, help, label, values) in reasons {
+            text.head(name, "counter", help);
+            for of in &self.feeds {
+                for (reason, count) in values(of) {
+                    text.sample(name, &[("feed", &of.feed), (label, reason)], *count);
+                }
+            }
+        }
+        let waited = [(&[][..], self.feeds_waited_ms)];
+        text.family("feeds_waited_milliseconds_total", "counter", "How long telemetry had to wait.", &waited);
+        let withheld = [(&[][..], self.feed_notices_withheld)];
+        text.family("feed_notices_withheld_total", "counter", "Notices that were not given.", &withheld);
     }
 }
 
@@ -230,9 +309,19 @@ mod tests {
         let stats = Stats {
             packets: 7,
             taps: vec![TapStats { thread: 1, interface: "a\"\\b".into(), malformed, ..TapStats::default() }],
+            feeds: vec![FeedStats {
+                feed: "unix:/run/a".into(),
+                senders: 2,
+                gone: BTreeMap::from([("closed".to_owned(), 9)]),
+                ..FeedStats::default()
+            }],
             ..Stats::default()
         };
         let text = stats.prometheus();
+        assert!(text.contains("\nundertone_feed_senders{feed=\"unix:/run/a\"} 2\n"), "{text}");
+        let labels = "{feed=\"unix:/run/a\",reason=\"closed\"} 9\n";
+        assert!(text.contains(&format!("\nundertone_feed_gone_total{labels}")), "{text}");
+        assert!(text.contains("\nundertone_feeds_waited_milliseconds_total 0\n"), "{text}");
         assert!(text.contains("\nundertone_packets_total 7\n"), "{text}");
         let labels = "{interface=\"a\\\"\\\\b\",thread=\"1\",layer=\"ipv4\"} 3\n";
         assert!(text.contains(&format!("\nundertone_malformed_total{labels}")), "{text}");
