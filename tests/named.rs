@@ -304,6 +304,29 @@ fn a_round_of_tetragon() {
     round(&scene, &scene.tetragon(None), "tuple", "tetragon", "");
 }
 
+/// Pods have addresses of their own; the sensor outside of the node sees the node's, with the same ports.
+#[test]
+fn a_round_of_tetragon_in_a_pod() {
+    let scene = two(LINUX);
+    let pods = scene.tetragon(Some("containerd://551e")).replace("10.0.0.7", "10.244.0.30");
+    let folder = tempfile::tempdir().unwrap();
+    let stated = folder.path().join("hosts");
+    std::fs::write(&stated, "10.0.0.7 ws5.corp.example\n").unwrap();
+    let more = ["--hosts", stated.to_str().unwrap()];
+    let records = replay(folder.path(), &scene.pcap(), &pods, &more).ended(0).records();
+    let alerts = of_kind(&records, "undertone.alert");
+    let connections: Vec<_> = alerts.iter().filter(|alert| alert["destination"]["port"] == 443).collect();
+    assert_eq!(connections.len(), 2, "{alerts:#?}");
+    for alert in connections {
+        let pid = if text(&alert["undertone"]["service"]["name"]) == "Dropbox" { 4000 } else { 4001 };
+        assert_eq!(alert["process"]["pid"], pid, "{alert:#}");
+        assert_eq!(alert["undertone"]["attribution"]["level"], "destination", "{alert:#}");
+        assert_eq!(alert["container"], serde_json::json!({"id": "containerd://551e"}), "{alert:#}");
+        let pod = serde_json::json!({"type": "kubernetes", "namespace": "default", "resource": {"type": "pod", "name": "web-1"}});
+        assert_eq!(alert["orchestrator"], pod, "{alert:#}");
+    }
+}
+
 #[test]
 fn a_round_of_ocsf() {
     let scene = two(WINDOWS);

@@ -240,6 +240,8 @@ fn say_process(process: &Process<'_>) -> String {
         ("signer", process.signer.as_deref()),
         ("integrity", process.integrity.as_deref()),
         ("container", process.container.as_deref()),
+        ("container-name", process.container_name.as_deref()),
+        ("pod", process.pod.as_deref()),
         ("parent", parent.as_deref()),
     ] {
         if let Some(value) = value {

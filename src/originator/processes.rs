@@ -157,10 +157,12 @@ enum Field {
     Signer,
     Integrity,
     Container,
+    ContainerName,
+    Pod,
 }
 
 impl Field {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Image,
         Self::Name,
         Self::OriginalName,
@@ -173,6 +175,8 @@ impl Field {
         Self::Signer,
         Self::Integrity,
         Self::Container,
+        Self::ContainerName,
+        Self::Pod,
     ];
 }
 
@@ -284,6 +288,8 @@ impl Processes {
             (Field::Signer, &process.signer),
             (Field::Integrity, &process.integrity),
             (Field::Container, &process.container),
+            (Field::ContainerName, &process.container_name),
+            (Field::Pod, &process.pod),
         ] {
             let longest = match field {
                 Field::CommandLine => Texts::LONGEST_COMMAND_LINE,
@@ -492,6 +498,14 @@ impl Processes {
         self.entity_of(id).is_some_and(|entity| entity.began.is_some() || entity.ended.is_some())
     }
 
+    /// Whether a process runs in a container.
+    pub(super) fn is_contained(&self, id: ProcessId) -> bool {
+        self.entity_of(id).is_some_and(|entity| {
+            entity.values.get(Field::Container as usize).is_some_and(Option::is_some)
+                || entity.values.get(Field::Pod as usize).is_some_and(Option::is_some)
+        })
+    }
+
     /// A process's number.
     pub(super) fn pid(&self, id: ProcessId) -> Option<u32> {
         self.entity_of(id)?.pid
@@ -638,6 +652,8 @@ impl Processes {
             signer: share(Field::Signer),
             integrity: share(Field::Integrity),
             container: share(Field::Container),
+            container_name: share(Field::ContainerName),
+            pod: share(Field::Pod),
             parent: None,
         }
     }

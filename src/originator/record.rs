@@ -167,6 +167,10 @@ pub struct Process<'a> {
     pub integrity: Option<Text<'a>>,
     /// The container that it runs in.
     pub container: Option<Text<'a>>,
+    /// The container's name.
+    pub container_name: Option<Text<'a>>,
+    /// The pod that the container is of: its namespace and its name, with `/` between them, or its name alone.
+    pub pod: Option<Text<'a>>,
     /// Who started it.
     pub parent: Option<Parent<'a>>,
 }

@@ -55,6 +55,8 @@ pub(super) fn process_at<'d>(record: Node<'d>, node: Node<'d>, prefix: &str) -> 
         signer: text("code_signature.subject_name").filter(|_| signed),
         integrity: text("Ext.token.integrity_level_name"),
         container: record.text("container.id"),
+        container_name: record.text("container.name"),
+        pod: pod(record),
         parent: values::parent(Parent {
             pid: field("parent.pid").and_then(Node::as_number).and_then(|pid| u32::try_from(pid).ok()),
             key: text("parent.entity_id"),
@@ -64,6 +66,18 @@ pub(super) fn process_at<'d>(record: Node<'d>, node: Node<'d>, prefix: &str) -> 
             user: text("parent.user.name"),
             started: text("parent.start").and_then(|text| time::timestamp(&text)),
         }),
+    }
+}
+
+/// The pod, as the schema has it, or as Elastic's agents add it.
+fn pod(record: Node<'_>) -> Option<Text<'_>> {
+    let of_schema = || record.text("orchestrator.resource.type").is_some_and(|kind| kind == "pod");
+    match record.text("kubernetes.pod.name") {
+        Some(name) => values::pod(record.text("kubernetes.namespace"), Some(name)),
+        None if of_schema() => {
+            values::pod(record.text("orchestrator.namespace"), record.text("orchestrator.resource.name"))
+        }
+        None => None,
     }
 }
 

@@ -82,6 +82,7 @@ fn process(node: Node<'_>) -> Result<Process<'_>, Refusal> {
         started: created.map(|count| Time { at: time::milliseconds(count), clock: Clock::Event }),
         integrity: node.text("integrity"),
         container: node.text("container.uid"),
+        container_name: node.text("container.name"),
         parent: node.get("parent_process").and_then(parent),
         ..Process::default()
     };

@@ -71,6 +71,8 @@ fn process(event: Node<'_>) -> Result<Process<'_>, Refusal> {
         user: process.text("uid"),
         started: started(process).map(|at| Time { at, clock: Clock::Event }),
         container: process.text("pod.container.id").or_else(|| process.text("docker")),
+        container_name: process.text("pod.container.name"),
+        pod: values::pod(process.text("pod.namespace"), process.text("pod.name")),
         parent: values::parent(Parent {
             pid: parent.and_then(|parent| parent.small("pid")),
             key: parent.and_then(|parent| parent.text("exec_id")).or_else(|| process.text("parent_exec_id")),

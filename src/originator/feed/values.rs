@@ -148,6 +148,15 @@ pub(super) fn parent<'a>(parent: Parent<'a>) -> Option<Parent<'a>> {
     (parent != Parent::default()).then_some(parent)
 }
 
+/// A pod by its namespace, if that is told, and its name.
+pub(super) fn pod<'d>(namespace: Option<Text<'d>>, name: Option<Text<'d>>) -> Option<Text<'d>> {
+    let name = name?;
+    Some(match namespace {
+        Some(namespace) => Cow::Owned(format!("{namespace}/{name}")),
+        None => name,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

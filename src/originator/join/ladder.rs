@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::attribution::{Attribution, AttributionLevel as Level, Delegated};
 use super::super::clocks::{ClockId, Fit, Reach};
-use super::super::hosts::{HostId, Owner};
+use super::super::hosts::{HostId, Owner, can_be_owned};
 use super::super::processes::ProcessId;
 use super::super::record::{Clock, FeedKind};
 use super::super::texts::TextId;
@@ -333,7 +333,7 @@ impl Join {
     ) -> Option<Attribution> {
         let server = question.flow.dst;
         let key = destination(server.ip, server.port)?;
-        let (mut about, mut before) = (Vec::new(), Vec::new());
+        let (mut same_port, mut about, mut before) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.hosts.aliases(host) {
             let spans = |clock: ClockId| {
                 let mut spans = vec![self.span_of_fit(clock, began, DESTINATION_ABOUT)];
@@ -349,10 +349,23 @@ impl Join {
                 if !there || row.protocol.is_some_and(|protocol| protocol != question.flow.protocol) {
                     continue;
                 }
-                let whole = row.flow().is_some();
+                // A container has an address of its own, which its host puts another in place of.
+                let hidden = row.local_ip().is_some_and(|own| {
+                    own != question.flow.src.ip
+                        && (!can_be_owned(own)
+                            || (row.mention.process)
+                                .is_some_and(|process| self.processes.is_contained(process)))
+                });
+                let own_end_known = row.flow().is_some() && !hidden;
                 let fit = self.clocks.fit(*name, row.feed, &row.times, began, DESTINATION_ABOUT);
-                if let (false, Fit::Agrees { distance, ahead }) = (whole, fit) {
-                    about.extend(self.candidate(row, distance, ahead));
+                if let (false, Fit::Agrees { distance, ahead }) = (own_end_known, fit) {
+                    let candidate = self.candidate(row, distance, ahead);
+                    // Mostly the port stays the same, and then it is this one.
+                    if hidden && row.has_port(question.flow.src.port) {
+                        same_port.extend(candidate);
+                    } else {
+                        about.extend(candidate);
+                    }
                 }
                 // This feed tells of one connection of many alike, with the port of that one.
                 let time = self.clocks.to_wire(*name, row.feed, row.times.order());
@@ -366,7 +379,12 @@ impl Join {
                 }
             }
         }
-        for (level, candidates) in [(Level::Destination, about), (Level::DestinationBefore, before)] {
+        let rungs = [
+            (Level::Destination, same_port),
+            (Level::Destination, about),
+            (Level::DestinationBefore, before),
+        ];
+        for (level, candidates) in rungs {
             let mut candidates = self.distinct(candidates);
             if candidates.len() > 1 {
                 // Of several at one server, the one that asked for this name.

@@ -526,6 +526,17 @@ impl ConnectionRow {
         }
     }
 
+    /// Whether the host's own port is this one.
+    fn has_port(&self, port: u16) -> bool {
+        let [first, second] = self.ends;
+        let own = match self.local {
+            Some(Side::First) => first.port,
+            Some(Side::Second) => second.port,
+            None => None,
+        };
+        own == Some(port)
+    }
+
     /// The end that is not the host's own.
     fn remote(&self) -> Option<End> {
         let [first, second] = self.ends;

@@ -415,6 +415,37 @@ fn a_record_without_a_port_of_its_own() {
     );
 }
 
+/// A container has an address of its own, and on the wire there is its host's: with the same port mostly.
+#[test]
+fn a_container_is_behind_its_hosts_address() {
+    let contained = |when, pid, client: &str| {
+        let process = Process { container: Some("containerd://c1".into()), ..process(pid, "/usr/bin/curl") };
+        let mut record = WS5.connection(at(when), process, client, SERVER);
+        record.feed = FeedKind::Tetragon;
+        record
+    };
+    // The host's own address is known by another connection.
+    let mut own = WS5.connection(at(9_000), process(3, "/usr/bin/kubelet"), "10.0.0.7:1025", "10.0.0.1:6443");
+    own.feed = FeedKind::Tetragon;
+    let seen = "destination curl/9";
+    check(&[own.clone(), contained(9_995, 9, "10.244.0.30:50000")], seen, "none");
+    check(&[own.clone(), contained(9_995, 9, "10.244.0.30:41000")], seen, "none");
+    let two =
+        [own.clone(), contained(9_995, 9, "10.244.0.30:50000"), contained(9_996, 8, "10.244.0.31:41000")];
+    check(&two, seen, "none");
+    let two =
+        [own.clone(), contained(9_995, 9, "10.244.0.30:40999"), contained(9_996, 8, "10.244.0.31:41000")];
+    check(&two, "ambiguous [curl/8 curl/9]", "none");
+    // What is in no container has the address that it says, and this is none of its connections.
+    let mut other = WS5.connection(at(9_995), process(9, "/usr/bin/curl"), "10.9.0.7:50000", SERVER);
+    other.feed = FeedKind::Tetragon;
+    check(&[own.clone(), other], "host [curl/9]", "none");
+    // The bridge of Docker is every host's.
+    let mut bridge = WS5.connection(at(9_995), process(9, "/usr/bin/curl"), "172.17.0.2:50000", SERVER);
+    bridge.feed = FeedKind::Tetragon;
+    check(&[own, bridge], seen, "none");
+}
+
 #[test]
 fn a_feed_that_tells_of_the_first_of_many() {
     let mut first = WS5.connection(at(10_000 - 3_600_000), process(9, POWERSHELL), "10.0.0.7:1025", SERVER);

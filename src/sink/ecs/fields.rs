@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::super::words;
-use super::process::{AttributionFields, ContainerFields, HostFields, ProcessFields, UserFields};
+use super::process::{
+    AttributionFields, ContainerFields, HostFields, OrchestratorFields, ProcessFields, UserFields,
+};
 use crate::capture::Timestamp;
 use crate::decode::Path;
 use crate::flow::{Endpoint, Protocol};
@@ -39,6 +41,8 @@ pub(super) struct Document<'a> {
     pub(super) process: Option<ProcessFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<ContainerFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) orchestrator: Option<OrchestratorFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dns: Option<Dns<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,9 @@ use super::fields::{
     Ecs, End, Event, FileFields, HostnameFields, Ingress, Inner, Interface, Network, Observer, Related,
     Transport, TunnelFields, Vlan, Ways,
 };
-use super::process::{AttributionFields, ContainerFields, Endpoint, HostFields, ProcessFields, UserFields};
+use super::process::{
+    AttributionFields, ContainerFields, Endpoint, HostFields, OrchestratorFields, ProcessFields, UserFields,
+};
 use crate::capture::Timestamp;
 use crate::decode::Path;
 
@@ -30,6 +32,8 @@ pub(super) struct FlowDocument<'a> {
     process: Option<ProcessFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<ContainerFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator: Option<OrchestratorFields<'a>>,
     related: Related<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<FileFields<'a>>,
@@ -82,7 +86,7 @@ impl<'a> FlowDocument<'a> {
         let [outer, inner] = path.vlans.map(|id| id.map(|id| Vlan { id: id.to_string() }));
         let name = conversation.name.as_deref();
         let domain = name.filter(|(_, seen_in)| seen_in.is_connection()).map(|(name, _)| name.as_str());
-        let Endpoint { host, user, process, container } =
+        let Endpoint { host, user, process, container, orchestrator } =
             record.attribution.as_ref().map(Endpoint::from).unwrap_or_default();
         let (sent, received) = (conversation.sent, conversation.received);
         let mut event = Event::plain("undertone.flow", &["connection", "info"]);
@@ -115,6 +119,7 @@ impl<'a> FlowDocument<'a> {
             user,
             process,
             container,
+            orchestrator,
             related: Related {
                 ip: super::related_ips(flow, path),
                 hosts: name.map(|(name, _)| name.as_str()).into_iter().collect(),

@@ -178,6 +178,7 @@ impl<'a> Document<'a> {
             user: None,
             process: None,
             container: None,
+            orchestrator: None,
             dns: match &observation.detail {
                 Detail::Dns { qtype, qclass } => Some(Dns {
                     question: Question { name, type_: words::dns_type(*qtype), class: class(*qclass) },
@@ -224,8 +225,9 @@ impl<'a> Document<'a> {
         self.undertone.rules = finding.rules.iter().map(|rule| FiredRule::from(&**rule)).collect();
         self.undertone.originator = OriginatorFields::of(finding);
         self.undertone.attribution = Some(AttributionFields::from(&finding.attribution));
-        let Endpoint { host, user, process, container } = Endpoint::from(&finding.attribution);
-        (self.host, self.user, self.process, self.container) = (host, user, process, container);
+        let Endpoint { host, user, process, container, orchestrator } = Endpoint::from(&finding.attribution);
+        (self.host, self.user, self.process) = (host, user, process);
+        (self.container, self.orchestrator) = (container, orchestrator);
         self.undertone.allowed = finding.allowed.as_deref().map(AllowedFields::from);
         self.undertone.service = listed.map(|listed| ServiceFields {
             name: listed.service,

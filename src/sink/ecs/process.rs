@@ -12,6 +12,7 @@ pub(super) struct Endpoint<'a> {
     pub(super) user: Option<UserFields<'a>>,
     pub(super) process: Option<ProcessFields<'a>>,
     pub(super) container: Option<ContainerFields<'a>>,
+    pub(super) orchestrator: Option<OrchestratorFields<'a>>,
 }
 
 impl<'a> From<&'a Attribution> for Endpoint<'a> {
@@ -21,9 +22,8 @@ impl<'a> From<&'a Attribution> for Endpoint<'a> {
             host: attribution.host.as_deref().map(HostFields::from),
             user: process.and_then(UserFields::of),
             process: process.map(ProcessFields::from),
-            container: process
-                .and_then(|process| process.container.as_deref())
-                .map(|id| ContainerFields { id }),
+            container: process.and_then(ContainerFields::of),
+            orchestrator: process.and_then(OrchestratorFields::of),
         }
     }
 }
@@ -56,7 +56,43 @@ impl<'a> UserFields<'a> {
 
 #[derive(Serialize)]
 pub(super) struct ContainerFields<'a> {
-    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+impl<'a> ContainerFields<'a> {
+    fn of(process: &'a Process) -> Option<Self> {
+        let (id, name) = (process.container.as_deref(), process.container_name.as_deref());
+        (id.is_some() || name.is_some()).then_some(Self { id, name })
+    }
+}
+
+/// What runs the container.
+#[derive(Serialize)]
+pub(super) struct OrchestratorFields<'a> {
+    #[serde(rename = "type")]
+    type_: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    resource: ResourceFields<'a>,
+}
+
+#[derive(Serialize)]
+struct ResourceFields<'a> {
+    #[serde(rename = "type")]
+    type_: &'static str,
+    name: &'a str,
+}
+
+impl<'a> OrchestratorFields<'a> {
+    fn of(process: &'a Process) -> Option<Self> {
+        let pod = process.pod.as_deref()?;
+        let (namespace, name) = pod.split_once('/').map_or((None, pod), |(space, name)| (Some(space), name));
+        let resource = ResourceFields { type_: "pod", name };
+        Some(Self { type_: "kubernetes", namespace, resource })
+    }
 }
 
 #[derive(Serialize)]
