@@ -208,28 +208,28 @@ impl Programs {
         if !is_part {
             return None;
         }
-        let parts = || path.split('/').filter(|part| !part.is_empty());
+        let parts: Vec<&str> = folders(path).collect();
         let of_users = self.programs.iter().filter(|program| program.class.is_of_users() && program.imitated);
         let mut of_users = of_users.filter(|program| {
-            program.paths.iter().any(|pattern| pattern.is_of_one_program() && pattern.begins(parts()))
+            program.paths.iter().any(|pattern| pattern.is_of_one_program() && pattern.begins(&parts))
         });
         of_users.next()
     }
 
     /// What kind of place a path is, in one spelling ([`spelling`]), for a program, if it is a known one: the longer folder stands.
     pub fn place(&self, path: &str, program: Option<&Program>) -> Place {
-        let parts = || path.split('/').filter(|part| !part.is_empty());
         if !path.contains('/') {
             return Place::NotKnown;
         }
-        let begins = |pattern: &&Pattern| pattern.begins(parts());
+        let parts: Vec<&str> = folders(path).collect();
+        let begins = |pattern: &&Pattern| pattern.begins(&parts);
         let own = program.and_then(|program| program.paths.iter().filter(begins).map(Pattern::len).max());
-        let place = self.places.iter().find(|(pattern, _)| pattern.begins(parts()));
+        let place = self.places.iter().find(|(pattern, _)| pattern.begins(&parts));
         match (own, place) {
             (Some(own), Some((pattern, place))) if place.is_unusual() && pattern.len() > own => *place,
             (Some(_), _) => Place::Own,
             (None, Some((_, place))) => *place,
-            (None, None) => match parts().next() {
+            (None, None) => match parts.first().copied() {
                 Some("users" | "home" | "root" | "documents and settings") => Place::Home,
                 _ => Place::Other,
             },
@@ -257,6 +257,11 @@ fn unversioned(stem: &str) -> Option<&str> {
     let name = if name.len() < stem.len() { name } else { return None };
     // pythonw3.11, perl5.36.0-x86, python3.11m
     (!name.is_empty()).then_some(name)
+}
+
+/// The folders of a path in one spelling, and its file.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
 }
 
 /// A path in one spelling: lower case, forward slashes, without drive, device or `..`.
@@ -362,8 +367,9 @@ impl Pattern {
         self.0.len() >= least && **last != *"*" && **first != *"windows"
     }
 
-    fn begins<'p>(&self, mut parts: impl Iterator<Item = &'p str>) -> bool {
-        self.0.iter().all(|pattern| parts.next().is_some_and(|part| fits(pattern, part)))
+    fn begins(&self, parts: &[&str]) -> bool {
+        let all = self.0.iter().zip(parts);
+        self.len() <= parts.len() && all.into_iter().all(|(pattern, part)| fits(pattern, part))
     }
 }
 
