@@ -186,6 +186,47 @@ fn a_consumer_that_is_behind_makes_senders_wait() {
     assert!(counts.waited > Duration::from_millis(500), "{:?}", counts.waited);
 }
 
+/// Each within what one may hold, and together beyond what all may: those that hold most are ended, and whoever holds little is not.
+#[test]
+fn what_all_hold_together_is_bounded() {
+    const ALL: usize = 128 << 20;
+    /// Each of a record that does not end: just less than the longest there may be.
+    const EACH: usize = 1_000_000;
+    const GREEDY: usize = 180;
+    let folder = tempfile::tempdir().unwrap();
+    let arriving = open(&[&format!("unix:{}/feed.sock", folder.path().display())], None).unwrap();
+    let address = arriving.names()[0].clone();
+    let arriving = arriving.start().unwrap();
+    let mut heard = Heard::default();
+    // It was there first, and has the beginning of a record.
+    let modest = start("modest", 7);
+    let (beginning, rest) = modest.split_at(100);
+    let mut small = connect(&address);
+    small.write_all(beginning.as_bytes()).unwrap();
+    let beginning = format!("{{\"EventID\":1,\"Message\":\"{}", "x".repeat(EACH));
+    let mut greedy = Vec::new();
+    for _ in 0..GREEDY {
+        let mut one = connect(&address);
+        // Whoever was ended does not read on, and that is not this sender's fault.
+        _ = one.write_all(beginning.as_bytes());
+        greedy.push(one);
+    }
+    let held = |counts: &SourceCounts| counts.senders.iter().map(|sender| sender.held).sum::<usize>();
+    heard.until(&arriving, "the greediest are ended", |_, counts| {
+        let source = &counts.sources[0];
+        source.came == GREEDY as u64 + 1 && source.gone(Ending::TooMuch) > 20 && held(source) <= ALL
+    });
+    small.write_all(rest.as_bytes()).unwrap();
+    small.write_all(b"\n").unwrap();
+    let mut guest = connect(&address);
+    guest.write_all((start("guest", 5) + "\n").as_bytes()).unwrap();
+    heard.until(&arriving, "the others are served", |heard, _| heard.records == 2);
+    assert!(arriving.counts().sources[0].senders.len() > 50, "most are there still");
+    let (heard, _) = heard.end(arriving);
+    assert_eq!((heard.pids["modest"].as_slice(), heard.pids["guest"].as_slice()), (&[7][..], &[5][..]));
+    heard.says("occupied too much memory");
+}
+
 /// As many as there may be come from one address: another address is served at their cost, and they are not served beyond.
 #[test]
 fn a_crowd_from_one_address_makes_room_for_others() {
