@@ -95,7 +95,7 @@ fn the_published_table_by_packets_and_sysmon() {
 #[test]
 fn our_own_table_by_packets_and_sysmon() {
     check(cases::OWN, |case| !of_macos(case), 37, Scene::sysmon_xml);
-    check(cases::FURTHER, |case| !of_macos(case), 186, Scene::sysmon_xml);
+    check(cases::FURTHER, |case| !of_macos(case), 220, Scene::sysmon_xml);
     check(cases::OTHER_HAND, |case| !of_macos(case), 102, Scene::sysmon_xml);
 }
 
@@ -103,7 +103,7 @@ fn our_own_table_by_packets_and_sysmon() {
 #[test]
 fn our_own_table_by_packets_and_elastic_defend() {
     check(cases::OWN, of_macos, 5, Scene::elastic_defend);
-    check(cases::FURTHER, of_macos, 17, Scene::elastic_defend);
+    check(cases::FURTHER, of_macos, 23, Scene::elastic_defend);
     check(cases::OTHER_HAND, of_macos, 8, Scene::elastic_defend);
 }
 

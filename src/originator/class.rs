@@ -186,6 +186,8 @@ pub struct Originator {
     pub delegate: Option<Box<str>>,
     /// What it runs.
     pub script: Script,
+    /// What kind of program started it, by its name.
+    pub parent: Option<Class>,
 }
 
 impl Originator {
@@ -301,7 +303,7 @@ impl<'a> Judge<'a> {
                     !has_home || (class != Class::SystemService && !self.path.starts_with("/windows/"))
                 }
                 // Nobody takes the name of a program that few have; on another drive it may be installed.
-                Place::Other | Place::Home => {
+                Place::Other | Place::Home | Place::UserInstalled => {
                     !has_home
                         || signed == Some(true)
                         || portable
@@ -426,6 +428,7 @@ impl<'a> Judge<'a> {
         let Some(parent) = &self.process.parent else { return };
         let class = self.originator.class;
         let (_, name) = named(parent);
+        self.originator.parent = self.programs.named(&name).map(|program| program.class);
         if let Some(program) = self.program
             && !(program.started_by.is_empty() || name.is_empty() || program.started_by.contains(&name))
         {

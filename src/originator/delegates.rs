@@ -79,7 +79,9 @@ fn is_where_it_belongs(image: &str) -> bool {
         Place::Installed => {
             !program.is_some_and(|known| known.has_home() && known.class == Class::SystemService)
         }
-        Place::Home | Place::Other => !program.is_some_and(|known| known.has_home() && known.imitated),
+        Place::Home | Place::UserInstalled | Place::Other => {
+            !program.is_some_and(|known| known.has_home() && known.imitated)
+        }
     }
 }
 

@@ -71,6 +71,8 @@ pub enum Place {
     Own,
     /// Where only administrators write.
     Installed,
+    /// Where users install programs for themselves, below their homes.
+    UserInstalled,
     /// Below somebody's home.
     Home,
     /// Where downloads and installers run.
@@ -88,6 +90,7 @@ impl Place {
             Self::NotKnown => "not-known",
             Self::Own => "own",
             Self::Installed => "installed",
+            Self::UserInstalled => "user-installed",
             Self::Home => "home",
             Self::Temporary => "temporary",
             Self::Dropped => "dropped",
@@ -124,6 +127,7 @@ impl Programs {
             (&file.places.dropped, Place::Dropped),
             (&file.places.temporary, Place::Temporary),
             (&file.places.installed, Place::Installed),
+            (&file.places.user_installed, Place::UserInstalled),
         ];
         for (paths, place) in kinds {
             let patterns = paths.iter().flat_map(|path| Pattern::read(path));
@@ -202,7 +206,9 @@ impl Programs {
         let name = stem(path);
         let is_part = match place {
             Place::Installed => true,
-            Place::Home | Place::Dropped => PARTS.iter().any(|part| name.contains(part)),
+            Place::Home | Place::UserInstalled | Place::Dropped => {
+                PARTS.iter().any(|part| name.contains(part))
+            }
             _ => false,
         };
         if !is_part {
@@ -392,9 +398,10 @@ struct File {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Places {
     installed: Vec<String>,
+    user_installed: Vec<String>,
     exceptions: Vec<String>,
     homes: Vec<String>,
     temporary: Vec<String>,
@@ -475,6 +482,11 @@ mod tests {
             (r"C:\ProgramData\y.exe", Place::Dropped),
             (r"C:\ProgramData\chocolatey\bin\y.exe", Place::Installed),
             (r"C:\Users\u\y.exe", Place::Home),
+            (r"C:\Users\u\AppData\Local\x\y.exe", Place::Home),
+            (r"C:\Users\u\AppData\Local\Programs\x\y.exe", Place::UserInstalled),
+            (r"C:\Users\u\AppData\Local\x\app-1.2.3\y.exe", Place::UserInstalled),
+            (r"C:\Users\u\AppData\Local\x\Update.exe", Place::UserInstalled),
+            ("/home/u/.local/share/x/y", Place::UserInstalled),
             (r"C:\IT\y.exe", Place::Other),
             (r"\\server\share\program files\y.exe", Place::Other),
             ("/usr/bin/y", Place::Installed),

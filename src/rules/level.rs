@@ -83,6 +83,7 @@ struct When {
     place: Option<Vec<String>>,
     script: Option<Vec<String>>,
     delegate: Option<Vec<String>>,
+    parent: Option<Vec<String>>,
     wire: Option<Vec<String>>,
     home: Option<bool>,
     confirmed: Option<bool>,
@@ -113,6 +114,9 @@ impl When {
             && one_of(&self.delegate, &|kind| {
                 originator.is_some_and(|found| found.delegate.as_deref() == Some(kind))
             })
+            && one_of(&self.parent, &|class| {
+                originator.and_then(|found| found.parent).is_some_and(|parent| parent.as_str() == class)
+            })
             && one_of(&self.wire, &|wire| facts.wire.as_str() == wire)
             && is(self.home, &|| facts.is_at_home())
             && is(self.confirmed, &|| originator.is_some_and(|found| found.confirmed))
@@ -141,6 +145,7 @@ mod tests {
         let places = [
             Place::Own,
             Place::Installed,
+            Place::UserInstalled,
             Place::Home,
             Place::Temporary,
             Place::Dropped,
@@ -154,6 +159,7 @@ mod tests {
             assert!(ids.insert(rule.id.clone()) && rule.id.len() == 36, "{} is an id of two rules", rule.id);
             assert!(!rule.name.is_empty() && rule.given().is_some());
             check(&when.class, &classes);
+            check(&when.parent, &classes);
             check(&when.tags, &tags);
             check(&when.without, &tags);
             check(&when.category, &categories);
