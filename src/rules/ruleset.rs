@@ -89,7 +89,7 @@ impl Rules {
             hostname,
             seen_in,
             detail: Detail::Nothing,
-            path: None,
+            path: conversation.path.clone(),
             disagrees_with: Vec::new(),
         };
         let originator = Originator::of(attribution, self.programs).map(Box::new);

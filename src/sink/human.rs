@@ -68,6 +68,9 @@ impl<W: Write> Human<W> {
         if let Some(what) = what(finding) {
             write!(line, "  {what}")?;
         }
+        if let Some(rule) = only_rule(finding) {
+            write!(line, "  {}", Printable(rule))?;
+        }
         if alert.update {
             write!(line, "  {}", self.paint(DIM, "(update)"))?;
         }
@@ -188,6 +191,9 @@ impl From<&Summary> for Row {
         if more > 0 {
             names.push(format!("{more} more"));
         }
+        if let Some(rule) = only_rule(finding) {
+            names.push(Printable(rule).to_string());
+        }
         let (first, last) = (clock(summary.first), clock(summary.last));
         // The day is told once where both are on one.
         let same_day = first.get(..11) == last.get(..11);
@@ -224,6 +230,12 @@ fn what(finding: &Finding) -> Option<String> {
     let words: Vec<&str> =
         std::iter::once(originator.class.as_str()).chain(odd.map(|tag| tag.as_str())).collect();
     Some(format!("({})", words.join(", ")))
+}
+
+/// The rule that fired on a connection with no service, which has nothing else to say what it is.
+fn only_rule(finding: &Finding) -> Option<&str> {
+    let rule = finding.rules.first().filter(|_| finding.listed().is_none())?;
+    Some(&rule.name)
 }
 
 /// Who made it and how that is known: `powershell.exe 3284 (tuple)`, `svchost.exe 700 for bitsadmin.exe 8 (bits, command-line)`.
@@ -330,6 +342,32 @@ mod tests {
 level  client    service  contacts  first – last                    names
 low    10.0.0.7  Dropbox     1,234  2026-11-20 12:00:00 – 12:01:00  api.dropboxapi.com, content.dropboxapi.com
 info   10.0.0.7  Dropbox     1,234  2026-11-20 12:00:00 – 12:01:00  api.dropboxapi.com, content.dropboxapi.com
+"
+        );
+    }
+
+    /// Where a rule fired on a connection, there is no service, and perhaps no name: the rule says what it is.
+    #[test]
+    fn a_connection_without_a_service_is_told_by_its_rule() {
+        let observation = Observation {
+            seen_in: SeenIn::Address,
+            hostname: Hostname::new("162.125.1.19").unwrap(),
+            detail: crate::inspect::Detail::Nothing,
+            ..hello()
+        };
+        let entry = std::sync::Arc::new(crate::lists::Entry::of_rule("x"));
+        let mut alert = alert(observation.clone(), &[SeenIn::Address]);
+        alert.finding.contact.entry = entry.clone();
+        let mut summary = summary(Level::Low);
+        summary.finding.contact = crate::lists::Contact { observation, entry };
+        summary.hostnames.clear();
+        assert_eq!(
+            shown(&[Record::Alert(alert), Record::Summary(summary)], false),
+            "\
+2026-11-20 12:00:00.123  low       10.0.0.7         (no service)        162.125.1.19:443                      a connection without a name → 162.125.1.19:443  Contact with a listed service
+
+level  client    service       contacts  first – last                    names
+low    10.0.0.7  (no service)     1,234  2026-11-20 12:00:00 – 12:01:00  Contact with a listed service
 "
         );
     }
