@@ -325,5 +325,4 @@ fn summaries(tell: &mut dyn FnMut(Record)) -> impl FnMut(Record) {
 }
 
 #[cfg(test)]
-#[path = "correlator_tests.rs"]
 mod tests;
