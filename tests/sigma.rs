@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use undertone::capture::Timestamp;
-use undertone::flow::{Endpoint, Flow, Protocol};
+use undertone::flow::{Conversation, Endpoint, Flow, Protocol, Volume};
 use undertone::hostname::Hostname;
 use undertone::inspect::{Detail, Observation, SeenIn};
 use undertone::lists::{Builder, Contact, Wanted};
@@ -160,6 +160,75 @@ fn a_rule_without_a_hostname_runs_on_listed_names() {
     assert!(meet(&rules, "pastebin.com", SeenIn::TlsSni, "", "").is_none());
     assert!(meet(&rules, "pastebin.com", SeenIn::DnsQuery, PS, "").is_none(), "a question is no connection");
     assert!(meet(&rules, "unlisted.example", SeenIn::TlsSni, PS, "").is_none());
+}
+
+/// A connection to a server of this name (none where it is empty) by Notepad, which began it, or accepted it.
+fn connect(rules: &Rules, name: &str, accepted: bool) -> Option<Finding> {
+    let end = |text: &str| {
+        let address: std::net::SocketAddr = text.parse().unwrap();
+        Endpoint { ip: address.ip(), port: address.port() }
+    };
+    let volume = Volume { packets: 1, bytes: 60 };
+    let at = Timestamp::from_parts(1000, 0);
+    let conversation = Conversation {
+        flow: Flow { src: end("10.0.0.7:50000"), dst: end("192.0.2.1:443"), protocol: Protocol::TCP },
+        whole: true,
+        ended: true,
+        half_ended: false,
+        source: 0,
+        first_frame: 1,
+        last_frame: 2,
+        first: at,
+        last: at,
+        sent: volume,
+        received: volume,
+        copies: 0,
+        path: None,
+        name: (!name.is_empty()).then(|| Box::new((Hostname::new(name).unwrap(), SeenIn::TlsSni))),
+    };
+    let process = Arc::new(Process {
+        executable: Some(r"C:\Windows\notepad.exe".into()),
+        started: Some(Timestamp::from_parts(900, 0)),
+        ..Process::default()
+    });
+    let attribution =
+        Attribution { process: Some(process), accepted, ..Attribution::nobody(AttributionLevel::Tuple) };
+    rules.connection(&conversation, &attribution)
+}
+
+/// What a rule sees of a connection that no list speaks of: its ends, its process, its name if it has one, and no service.
+#[test]
+fn a_connection_has_its_ends_its_process_and_perhaps_a_name() {
+    for (detection, name, accepted, fires) in [
+        ("Image|endswith: '\\notepad.exe'", "", false, true),
+        ("Image|endswith: '\\notepad.exe'", "", true, true),
+        ("Image|endswith: '\\paint.exe'", "", false, false),
+        ("Initiated: 'true'", "", false, true),
+        ("Initiated: 'true'", "", true, false),
+        ("Initiated: 'false'", "", true, true),
+        ("DestinationPort: 443", "", false, true),
+        ("DestinationPort: 80", "", false, false),
+        ("DestinationIp|cidr: 192.0.2.0/24", "", false, true),
+        ("SecondsSinceProcessStart|lte: 100", "", false, true),
+        (r"DestinationHostname|re: '^c[0-9]\.example$'", "c2.example", false, true),
+        (r"DestinationHostname|re: '^c[0-9]\.example$'", "d2.example", false, false),
+        (r"DestinationHostname|re: '.*'", "", false, false),
+        ("DestinationHostname: null", "", false, true),
+        ("SeenIn: tls_sni", "c2.example", false, true),
+        ("SeenIn: address", "", false, false),
+        ("ServiceName: '*'", "c2.example", false, false),
+        ("NoiseTier|gte: 1", "c2.example", false, false),
+        ("OriginatorClass: lolbin", "", false, true),
+    ] {
+        let rules = one(&rule("network_connection", &format!("s:\n    {detection}\ncondition: s")));
+        assert_eq!(report(&rules).service, Service::Connections, "{detection}");
+        let finding = connect(&rules, name, accepted);
+        assert_eq!(finding.is_some(), fires, "{detection} {name:?} {accepted}");
+        assert!(finding.is_none_or(|finding| finding.contact.entry.is_of_rule() && finding.rules[0].name == "T"));
+    }
+    // One that asks for a name is left to contacts.
+    let named = one(&rule("network_connection", "s:\n    DestinationHostname: c2.example\ncondition: s"));
+    assert!(connect(&named, "c2.example", false).is_none() && !named.sigma().ask_connections());
 }
 
 /// An exclusion by a field that is not known would not hold: the rule waits.

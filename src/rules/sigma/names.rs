@@ -173,7 +173,8 @@ impl Reader<'_> {
                 self.reading.excluded_by.insert(field.name);
             }
         }
-        if !HOSTNAMES.contains(&name) || negated {
+        // A connection may well have none.
+        if !HOSTNAMES.contains(&name) || negated || absent {
             return Found::ANY;
         }
         self.hostnames(item)
@@ -187,7 +188,7 @@ impl Reader<'_> {
             if modifier != Modifier::Exists {
                 self.note(
                     format!("asks for hostnames by {modifier:?}"),
-                    "it is tried on names that a list or another rule has, and on no others".to_owned(),
+                    "that is no name to look for; it is tried wherever the rule is asked".to_owned(),
                 );
             }
             return Found::ANY;
@@ -250,7 +251,7 @@ impl Reader<'_> {
             () if literal.len() < Wanted::SHORTEST_TEXT => {
                 self.note(
                     format!("`{shown}` is too short to look for in every name"),
-                    "it is tried on names that a list or another rule has".to_owned(),
+                    "that is no name to look for; it is tried wherever the rule is asked".to_owned(),
                 );
                 return Found::ANY;
             }
