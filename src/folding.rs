@@ -50,7 +50,7 @@ const SECOND: i64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct Folder {
     folding: Folding,
-    groups: FxHashMap<GroupKey, Group>,
+    groups: FxHashMap<GroupKey, Box<Group>>,
     /// Groups in the order in which they were opened.
     opened: VecDeque<GroupKey>,
     /// Alerts that have not settled, in the order in which they were opened.
@@ -158,7 +158,7 @@ impl Folder {
                 let summary = summary(identity(&key, at), &finding);
                 let mut group = Group { summary, first: at, alert: None, grown: false, pending: None };
                 group.add_to_summary(&mut finding);
-                self.groups.insert(key.clone(), group);
+                self.groups.insert(key.clone(), Box::new(group));
                 self.opened.push_back(key.clone());
                 self.open_alert(key, finding, tell);
             }
@@ -218,7 +218,7 @@ impl Folder {
     }
 
     /// Puts the group of one key under another; what is there already takes it in.
-    fn put(&mut self, before: &GroupKey, key: GroupKey, group: Group) {
+    fn put(&mut self, before: &GroupKey, key: GroupKey, group: Box<Group>) {
         let place = self.opened.iter().rposition(|opened| opened == before);
         if let Some(there) = self.groups.get_mut(&key) {
             there.take_in(group.summary);
@@ -302,7 +302,7 @@ impl Folder {
     pub fn finish(mut self, tell: &mut dyn FnMut(Record)) {
         self.tick(Timestamp::from_nanos(i64::MAX), tell);
         while let Some((key, _)) = self.unsettled.pop_front() {
-            if let Some(settled) = self.groups.get_mut(&key).and_then(Group::settle) {
+            if let Some(settled) = self.groups.get_mut(&key).and_then(|group| group.settle()) {
                 tell(Record::Alert(settled));
             }
         }
