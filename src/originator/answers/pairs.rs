@@ -20,6 +20,17 @@ type Set = [Entry; Pairs::WAYS];
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Entry(u64);
 
+/// What became of a place that was entered.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entered {
+    /// It was put beside others.
+    Beside,
+    /// It took the place of the record before it of the same pair and name.
+    Instead(Place),
+    /// Another one was given up for it.
+    ForAnother(Place),
+}
+
 /// A client and a server, as a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair(u64);
@@ -77,8 +88,8 @@ impl Entry {
 impl Pairs {
     /// The most entries of a set, and so the most names of a pair.
     pub(super) const WAYS: usize = 32;
-    /// Two MiB: for each record that has room, two addresses.
-    pub(super) const SETS: usize = 1 << 13;
+    /// One MiB: for each record that has room, three addresses.
+    pub(super) const SETS: usize = 1 << 12;
 
     /// Where answers of a pair may be, in no particular order.
     pub(super) fn of(&self, pair: Pair) -> impl Iterator<Item = Place> {
@@ -87,7 +98,7 @@ impl Pairs {
     }
 
     /// Enters a place, instead of one for which `same` says that it has the same name. Where the set is full the oldest that meets no list
-    /// gives way, or else the oldest; says whether one had to.
+    /// gives way, or else the oldest.
     pub(super) fn enter(
         &mut self,
         pair: Pair,
@@ -95,11 +106,11 @@ impl Pairs {
         listed: bool,
         records: &Records,
         same: impl Fn(Place) -> bool,
-    ) -> bool {
+    ) -> Entered {
         if self.sets.is_empty() {
-            self.sets = vec![[Entry::default(); Self::WAYS]; Self::SETS];
+            self.sets.resize(Self::SETS, [Entry::default(); Self::WAYS]);
         }
-        let Some(set) = self.sets.get_mut(pair.set()) else { return false };
+        let Some(set) = self.sets.get_mut(pair.set()) else { return Entered::Beside };
         let new = Entry::new(pair, place, listed);
         // None is behind an empty one.
         let is_its = |entry: &Entry| entry.is_empty() || entry.is_of(pair) && same(entry.place());
@@ -109,10 +120,21 @@ impl Pairs {
             Some(nth) => set.get_mut(nth),
             None => set.iter_mut().max_by_key(by_age),
         };
-        if let Some(victim) = victim {
-            *victim = new;
+        let Some(victim) = victim else { return Entered::Beside };
+        let before = std::mem::replace(victim, new);
+        match empty {
+            _ if before.is_empty() => Entered::Beside,
+            Some(_) => Entered::Instead(before.place()),
+            None => Entered::ForAnother(before.place()),
         }
-        empty.is_none()
+    }
+
+    /// A record has another place.
+    pub(super) fn moved(&mut self, pair: Pair, from: Place, to: Place) {
+        let set = self.sets.get_mut(pair.set()).into_iter().flatten();
+        for entry in set.filter(|entry| entry.is_of(pair) && entry.place() == from) {
+            *entry = Entry::new(pair, to, entry.is_listed());
+        }
     }
 
     /// Takes a place out. Says whether it was there.

@@ -1,7 +1,11 @@
-//! The answers of late, one after the other in one piece of memory that is gone round in: the oldest make room for the newest.
+//! The answers of late, one after the other in one piece of memory that is gone round in.
 //!
 //! Nearly every answer is written and never asked for. So it is written once, behind the one before it, as bytes: no
 //! memory of its own, and nothing to look up but where [`Pairs`](super::pairs::Pairs) put it.
+//!
+//! A record that nothing refers to any more, since the same was answered again, is written over. One that counts is written again in front
+//! when its turn comes, while there is room: what was answered once is not pushed out by what is answered again and again. Where
+//! more count than there is room for, the oldest are given up.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,10 +24,16 @@ pub(super) struct Records {
     /// Where the next record goes, and where the oldest is, in words since the beginning.
     head: u64,
     tail: u64,
+    /// Words of records that something refers to.
+    live: u64,
+    /// How many answers came.
+    answers: u32,
     /// The entries of the lists that names of records meet, in the order of the records.
     entries: VecDeque<Arc<lists::Entry>>,
     /// How many were before them.
     entries_gone: u32,
+    /// A record that is written again.
+    moving: Vec<u8>,
 }
 
 /// Where a record is: words since the beginning, of which the lower bits are kept. It comes again after 16 GiB, which is harmless: whoever
@@ -34,10 +44,12 @@ pub(super) struct Place(u32);
 /// A record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'r> {
-    /// Words that it takes.
-    words: u64,
     at: i64,
     ttl: u32,
+    /// Which answer it was.
+    nth: u32,
+    /// How many pairs refer to it.
+    pairs: u8,
     /// Which entry its name meets.
     entry: Option<u32>,
     client: IpAddr,
@@ -46,12 +58,18 @@ pub(super) struct Record<'r> {
     name: &'r [u8],
 }
 
-/// Octets before the addresses.
-const HEAD: usize = 24;
+/// What becomes of a record: where it was, where it is, and what it says. Nowhere any more where it was given up.
+pub(super) type Moved<'m> = &'m mut dyn FnMut(Place, Option<Place>, &Record<'_>);
+
 const WORD: usize = 8;
+/// Octets before the addresses: length of the name, how many addresses of each family, flags, how many pairs, nothing; time, time to live, number.
+const HEAD: usize = 24;
+/// Where in it stands how many pairs refer to the record.
+const PAIRS: usize = 5;
 const CLIENT_IS_V6: u8 = 1;
+/// The number of an entry stands behind the head.
 const LISTED: u8 = 2;
-/// What is left before the end of the memory, where the next record does not fit.
+/// What is left before the end of the memory, where the next record does not fit; its words stand for the length of the name.
 const PADDING: u8 = 4;
 
 impl Place {
@@ -71,47 +89,58 @@ impl Place {
 }
 
 impl Records {
-    /// The bytes of all records: those of some 130,000 answers. Two thousand clients that each know sixty names; with
-    /// [`Pairs`](super::pairs::Pairs) it is what is to be found of 24 hours in an office, and of some minutes at a provider.
-    pub(super) const BYTES: usize = 8 << 20;
+    /// The bytes of all records.
+    pub(super) const BYTES: usize = 4 << 20;
     const WORDS: u64 = (Self::BYTES / WORD) as u64;
+    /// The most words that count; beyond it the oldest are given up. Some 45,000 answers with 70,000 addresses: a thousand clients that
+    /// each know seventy. The rest is for what comes again.
+    const MOST_LIVE: u64 = Self::WORDS / 4 * 3;
+    /// Free words before a record is written: for the longest, what is left before the end, and one that is written again.
+    const ROOM: u64 = 2048;
+    /// The most addresses of a record, some more than are kept of a response.
+    pub(super) const MOST_ADDRESSES: usize = 100;
 
-    /// Adds an answer. Those that have to make room for it are given to `forget` first, oldest first.
-    pub(super) fn push(&mut self, told: &Told<'_>, forget: &mut dyn FnMut(Place, Record<'_>)) -> Place {
+    /// Adds an answer, to which as many pairs refer as it has addresses. What becomes of older ones that have to make room is told first.
+    pub(super) fn push(&mut self, told: &Told<'_>, moved: Moved<'_>) -> Place {
         if self.bytes.is_empty() {
             self.bytes = vec![0; Self::BYTES];
         }
-        let v4 = told.addresses.iter().filter(|ip| ip.is_ipv4()).count();
-        let v6 = told.addresses.len() - v4;
-        let client = if told.client.is_ipv4() { 4 } else { 16 };
-        let octets = HEAD + client + 4 * v4 + 16 * v6 + told.name.len();
-        let words = octets.div_ceil(WORD) as u64;
-        let left = Self::WORDS - self.head % Self::WORDS;
-        if left < words {
-            self.make_room(left, forget);
-            let [first, second] = (left as u16).to_le_bytes();
-            self.space().put(&[first, second, 0, 0, 0, 0, PADDING, 0]);
-            self.head += left;
+        while Self::WORDS - (self.head - self.tail) < Self::ROOM {
+            self.make_room(moved);
         }
-        self.make_room(words, forget);
-        let entry = told.entry.map(|entry| {
-            self.entries.push_back(entry.clone());
-            self.entries_gone.wrapping_add(self.entries.len() as u32 - 1)
-        });
-        let flags =
-            if told.client.is_ipv6() { CLIENT_IS_V6 } else { 0 } | if entry.is_some() { LISTED } else { 0 };
-        let (words_2, name_2) = ((words as u16).to_le_bytes(), (told.name.len() as u16).to_le_bytes());
-        let rest = [v4 as u8, v6 as u8, flags, 0];
-        let (at, ttl) = (told.at.as_nanos().to_le_bytes(), told.ttl.to_le_bytes());
-        let entry = entry.unwrap_or_default().to_le_bytes();
-        let head = [&words_2[..], &name_2, &rest, &at, &ttl, &entry];
-        let place = Place::of(self.head);
+        self.answers = self.answers.wrapping_add(1);
+        let addresses = told.addresses.get(..Self::MOST_ADDRESSES).unwrap_or(told.addresses);
+        let v4 = addresses.iter().filter(|ip| ip.is_ipv4()).count();
+        let record = Record {
+            at: told.at.as_nanos(),
+            ttl: told.ttl,
+            nth: self.answers,
+            pairs: addresses.len() as u8,
+            entry: told.entry.map(|entry| self.keep(entry.clone())),
+            client: told.client,
+            v4: &[],
+            v6: &[],
+            name: told.name.as_bytes(),
+        };
+        let words = record.words(v4, addresses.len() - v4);
+        self.pad(words);
+        let flags = if told.client.is_ipv6() { CLIENT_IS_V6 } else { 0 }
+            | if record.entry.is_some() { LISTED } else { 0 };
         let mut space = self.space();
-        head.into_iter().for_each(|part| space.put(part));
+        space.put(&(record.name.len() as u16).to_le_bytes());
+        space.put(&[v4 as u8, (addresses.len() - v4) as u8, flags, record.pairs, 0, 0]);
+        space.put(&record.at.to_le_bytes());
+        space.put(&record.ttl.to_le_bytes());
+        space.put(&record.nth.to_le_bytes());
+        if let Some(entry) = record.entry {
+            space.put(&entry.to_le_bytes());
+        }
         space.put_ip(told.client);
-        told.addresses.iter().filter(|ip| ip.is_ipv4()).for_each(|ip| space.put_ip(*ip));
-        told.addresses.iter().filter(|ip| ip.is_ipv6()).for_each(|ip| space.put_ip(*ip));
-        space.put(told.name.as_bytes());
+        addresses.iter().filter(|ip| ip.is_ipv4()).for_each(|ip| space.put_ip(*ip));
+        addresses.iter().filter(|ip| ip.is_ipv6()).for_each(|ip| space.put_ip(*ip));
+        space.put(record.name);
+        self.live += words;
+        let place = Place::of(self.head);
         self.head += words;
         place
     }
@@ -119,7 +148,11 @@ impl Records {
     /// The record at a place.
     pub(super) fn get(&self, place: Place) -> Option<Record<'_>> {
         let (head, rest) = self.from(u64::from(place.0))?.split_first_chunk::<HEAD>()?;
-        let [w0, w1, n0, n1, v4, v6, flags, _, at @ .., t0, t1, t2, t3, e0, e1, e2, e3] = *head;
+        let [l0, l1, v4, v6, flags, pairs, _, _, at @ .., t0, t1, t2, t3, n0, n1, n2, n3] = *head;
+        let (entry, rest) = match flags & LISTED {
+            0 => (None, rest),
+            _ => rest.split_first_chunk().map(|(entry, rest)| (Some(u32::from_le_bytes(*entry)), rest))?,
+        };
         let (client, rest) = match flags & CLIENT_IS_V6 {
             0 => rest.split_first_chunk::<4>().map(|(ip, rest)| (Ipv4Addr::from(*ip).into(), rest))?,
             _ => rest.split_first_chunk::<16>().map(|(ip, rest)| (Ipv6Addr::from(*ip).into(), rest))?,
@@ -127,20 +160,40 @@ impl Records {
         let (v4, rest) = rest.split_at_checked(usize::from(v4) * 4)?;
         let (v6, rest) = rest.split_at_checked(usize::from(v6) * 16)?;
         Some(Record {
-            words: u64::from(u16::from_le_bytes([w0, w1])),
             at: i64::from_le_bytes(at),
             ttl: u32::from_le_bytes([t0, t1, t2, t3]),
-            entry: (flags & LISTED != 0).then(|| u32::from_le_bytes([e0, e1, e2, e3])),
+            nth: u32::from_le_bytes([n0, n1, n2, n3]),
+            pairs,
+            entry,
             client,
             v4: v4.as_chunks().0,
             v6: v6.as_chunks().0,
-            name: rest.get(..usize::from(u16::from_le_bytes([n0, n1])))?,
+            name: rest.get(..usize::from(u16::from_le_bytes([l0, l1])))?,
         })
     }
 
-    /// How many words were written since a place: the more, the older is what stands there.
+    /// One pair less refers to a record.
+    pub(super) fn release(&mut self, place: Place) {
+        let Some(words) = self.get(place).map(|record| record.words(record.v4.len(), record.v6.len())) else {
+            return;
+        };
+        let at = (u64::from(place.0) % Self::WORDS) as usize * WORD + PAIRS;
+        if let Some(pairs) = self.bytes.get_mut(at) {
+            *pairs = pairs.saturating_sub(1);
+            if *pairs == 0 {
+                self.live = self.live.saturating_sub(words);
+            }
+        }
+    }
+
+    /// How many words were written since a place: the more, the longer ago what stands there was written.
     pub(super) const fn age(&self, place: Place) -> u32 {
         (self.head as u32).wrapping_sub(place.0) & Place::MASK
+    }
+
+    /// How many answers came after a record.
+    pub(super) const fn answers_since(&self, record: &Record<'_>) -> u32 {
+        self.answers.wrapping_sub(record.nth)
     }
 
     /// What a record says.
@@ -163,29 +216,73 @@ impl Records {
         Space(self.bytes.get_mut(from..).unwrap_or_default())
     }
 
-    /// Forgets the oldest until so many words are free.
-    fn make_room(&mut self, words: u64, forget: &mut dyn FnMut(Place, Record<'_>)) {
-        while self.head + words - self.tail > Self::WORDS {
-            let place = Place::of(self.tail);
-            let padding = self.from(self.tail).and_then(|bytes| match *bytes.first_chunk::<WORD>()? {
-                [w0, w1, .., PADDING, _] => Some(u64::from(u16::from_le_bytes([w0, w1]))),
-                _ => None,
-            });
-            let Some(record) = self.get(place).filter(|_| padding.is_none()) else {
-                self.tail += padding.unwrap_or(1).max(1);
-                continue;
-            };
-            forget(place, record);
-            let (words, listed) = (record.words, record.entry.is_some());
-            self.tail += words.max(1);
-            if listed && self.entries.pop_front().is_some() {
-                self.entries_gone = self.entries_gone.wrapping_add(1);
+    /// Keeps an entry for a record that is written next. Gives its number.
+    fn keep(&mut self, entry: Arc<lists::Entry>) -> u32 {
+        self.entries.push_back(entry);
+        self.entries_gone.wrapping_add(self.entries.len() as u32 - 1)
+    }
+
+    /// Goes to the beginning of the memory, if so many words do not fit before its end.
+    fn pad(&mut self, words: u64) {
+        let left = Self::WORDS - self.head % Self::WORDS;
+        if left < words {
+            let [first, second] = (left as u16).to_le_bytes();
+            self.space().put(&[first, second, 0, 0, PADDING, 0, 0, 0]);
+            self.head += left;
+        }
+    }
+
+    /// Does away with the oldest record, or writes it again in front.
+    fn make_room(&mut self, moved: Moved<'_>) {
+        let old = Place::of(self.tail);
+        let padding = self.from(self.tail).and_then(|bytes| match *bytes.first_chunk::<WORD>()? {
+            [w0, w1, _, _, PADDING, ..] => Some(u64::from(u16::from_le_bytes([w0, w1]))),
+            _ => None,
+        });
+        let Some(record) = self.get(old).filter(|_| padding.is_none()) else {
+            self.tail += padding.unwrap_or(1).max(1);
+            return;
+        };
+        let words = record.words(record.v4.len(), record.v6.len());
+        let (listed, counts) = (record.entry.is_some(), record.pairs > 0);
+        let again = counts && self.live <= Self::MOST_LIVE;
+        if counts && !again {
+            moved(old, None, &record);
+            self.live = self.live.saturating_sub(words);
+        }
+        let mut moving = std::mem::take(&mut self.moving);
+        moving.clear();
+        moving.extend(self.from(self.tail).into_iter().flatten().take(words as usize * WORD));
+        self.tail += words;
+        let entry = if listed { self.entries.pop_front() } else { None };
+        self.entries_gone = self.entries_gone.wrapping_add(u32::from(entry.is_some()));
+        if again {
+            if let Some(entry) = entry {
+                let number = self.keep(entry).to_le_bytes();
+                if let Some(place) = moving.get_mut(HEAD..HEAD + number.len()) {
+                    place.copy_from_slice(&number);
+                }
+            }
+            self.pad(words);
+            self.space().put(&moving);
+            let new = Place::of(self.head);
+            self.head += words;
+            if let Some(record) = self.get(new) {
+                moved(old, Some(new), &record);
             }
         }
+        self.moving = moving;
     }
 }
 
 impl Record<'_> {
+    /// The words that it takes with so many addresses of each family.
+    const fn words(&self, v4: usize, v6: usize) -> u64 {
+        let client = if self.client.is_ipv4() { 4 } else { 16 };
+        let entry = if self.entry.is_some() { 4 } else { 0 };
+        (HEAD + entry + client + 4 * v4 + 16 * v6 + self.name.len()).div_ceil(WORD) as u64
+    }
+
     /// Whether it leads a client to a server.
     pub(super) fn leads(&self, client: IpAddr, server: IpAddr) -> bool {
         self.client == client
