@@ -107,11 +107,8 @@ impl Datagrams {
     }
 
     /// Tells what the connections still say whose hello is not whole, as after the last frame of a capture.
-    pub fn finish(mut self, scratch: &mut Scratch, tell: Tell<'_>) {
-        let mut rest = Vec::new();
-        while let Some(known) = self.open.take_oldest() {
-            rest.push(known);
-        }
+    pub fn finish(self, scratch: &mut Scratch, tell: Tell<'_>) {
+        let mut rest: Vec<_> = self.open.into_all().filter(|(_, known)| known.is_unfinished()).collect();
         rest.sort_unstable_by_key(|(flow, known)| (known.last.mark, *flow));
         for (flow, known) in rest {
             known.tell_rest(flow, scratch, tell);
@@ -222,6 +219,14 @@ impl Datagrams {
 }
 
 impl Known {
+    fn is_unfinished(&self) -> bool {
+        match &self.state {
+            State::Quic(connection) => connection.is_unfinished(),
+            State::Dtls(_) => true,
+            State::DtlsTold => false,
+        }
+    }
+
     fn held(&self) -> usize {
         match &self.state {
             State::Quic(connection) => connection.held(),

@@ -544,10 +544,13 @@ impl Judge {
         let fragments: FxHashSet<u32> = open.fragments.keys().map(FragmentKey::tag).collect();
         let asked = open.questions.tags();
         // What fragments feed is in no frame of its own.
+        let mut before = None;
         let mut again: FxHashSet<u32> = index
             .iter()
             .map(|(tag, ..)| *tag)
             .chain(fed.iter().map(|(_, fed)| *fed))
+            // Packets of one conversation often follow one another.
+            .filter(|tag| before.replace(*tag) != Some(*tag))
             .filter(|tag| open.has_tag(*tag) || fragments.contains(tag) || asked.contains(tag))
             .collect();
         let mut edges = fed.to_vec();

@@ -74,6 +74,11 @@ impl<T> Table<T> {
         }
     }
 
+    /// All that is remembered, in no particular order.
+    pub fn into_all(self) -> impl Iterator<Item = (Flow, T)> {
+        self.open.into_iter()
+    }
+
     /// Whether something is remembered of a conversation with this [tag](Flow::tag).
     #[inline]
     pub fn has_tag(&self, tag: u32) -> bool {
