@@ -3,6 +3,7 @@
 //! A host owns a set of addresses, and an address belongs to one host after the other. What is learned of an address is when
 //! it was which host's; where two hosts have it at the same time it is ambiguous, and nothing but the five-tuple decides.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -90,7 +91,11 @@ impl Hosts {
 
     /// The host of a name, which is new where it was not heard before. `None` for no name, and where there is no room.
     pub(super) fn host(&mut self, name: &str, id: Option<&str>) -> Option<HostId> {
-        let lower = name.trim_end_matches('.').to_ascii_lowercase();
+        let name = name.trim_end_matches('.');
+        let lower = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        };
         let name = lower.get(..lower.floor_char_boundary(Self::LONGEST)).unwrap_or_default();
         if name.is_empty() {
             return None;

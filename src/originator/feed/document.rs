@@ -42,8 +42,14 @@ enum Value<'a> {
 impl<'a> Document<'a> {
     /// Reads a whole JSON text.
     pub(super) fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
+        Self::parse_in(json, Spare::default())
+    }
+
+    /// The same in the memory of another document.
+    pub(super) fn parse_in(json: &'a str, spare: Spare) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        let mut document = Self { fields: Vec::with_capacity(USUAL_FIELDS) };
+        let mut document = Self { fields: spare.0 };
+        document.fields.reserve(USUAL_FIELDS);
         Slot { document: &mut document, key: Cow::Borrowed("") }.deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(document)
@@ -58,6 +64,16 @@ impl<'a> Document<'a> {
         }
         document.close(0);
         document
+    }
+
+    /// The memory of its fields, for another document.
+    pub(super) fn recycle(mut self) -> Spare {
+        if self.fields.capacity() > 16 * USUAL_FIELDS {
+            return Spare::default();
+        }
+        self.fields.clear();
+        // Nothing is left in it: what is collected is the same memory for fields that borrow from elsewhere.
+        Spare(self.fields.into_iter().filter_map(|_| None).collect())
     }
 
     /// The whole of it.
@@ -77,6 +93,10 @@ impl<'a> Document<'a> {
         }
     }
 }
+
+/// Memory for the fields of a document.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<Field<'static>>);
 
 /// A value in a [`Document`].
 #[derive(Clone, Copy, Debug)]

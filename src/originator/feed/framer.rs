@@ -5,8 +5,10 @@
 //! syslog line. What is none of these is refused, and the next line is looked at afresh.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::memmem::{self, Finder};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::braces::{Braces, Closed};
 use super::tally::Refusal;
@@ -215,7 +217,7 @@ impl Framer {
     fn event(&mut self, rest: &[u8], last: bool) -> Step {
         let from = self.seen.saturating_sub(END_TAG.len());
         let unseen = rest.get(from..).unwrap_or_default();
-        let Some(end) = memmem::find(unseen, END_TAG) else {
+        let Some(end) = END.find(unseen) else {
             return match () {
                 () if rest.len() > MAX_RECORD => {
                     Step::Refuse(rest.len() - END_TAG.len(), Refusal::TooLong, State::RefusedEvent)
@@ -240,8 +242,8 @@ impl Framer {
     }
 
     fn refused_event(rest: &[u8]) -> Step {
-        let end = memmem::find(rest, END_TAG).map(|end| end + END_TAG.len());
-        let next = memmem::find_iter(rest, START_TAG).find(|at| is_event(rest, *at) == Some(true));
+        let end = END.find(rest).map(|end| end + END_TAG.len());
+        let next = START.find_iter(rest).find(|at| is_event(rest, *at) == Some(true));
         match (end, next) {
             (Some(end), Some(next)) => Step::Skip(end.min(next), State::Between),
             (Some(end), None) => Step::Skip(end, State::Between),
@@ -317,7 +319,7 @@ impl Framer {
         let text = line.map_or(rest, |(line, _)| line);
         let from = self.seen.saturating_sub(START_TAG.len() + 1);
         let unseen = text.get(from..).unwrap_or_default();
-        let event = memmem::find_iter(unseen, START_TAG).find(|at| is_event(unseen, *at) == Some(true));
+        let event = START.find_iter(unseen).find(|at| is_event(unseen, *at) == Some(true));
         let event = event.map(|at| from + at);
         let json = memmem::find(text.get(..MAX_HEADER).unwrap_or(text), b"{\"");
         match (event, json, line) {
@@ -364,6 +366,9 @@ enum Step {
     Found(fn(Range<usize>) -> Piece, Range<usize>, usize, State),
 }
 
+static START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(START_TAG));
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(END_TAG));
+
 const START_TAG: &[u8] = b"<Event";
 const END_TAG: &[u8] = b"</Event>";
 
@@ -380,7 +385,7 @@ fn is_event(text: &[u8], at: usize) -> Option<bool> {
 
 /// Where another event begins within one.
 fn again(event: &[u8]) -> Option<usize> {
-    memmem::find_iter(event, START_TAG).find(|at| *at > 0 && is_event(event, *at) == Some(true))
+    START.find_iter(event).find(|at| *at > 0 && is_event(event, *at) == Some(true))
 }
 
 /// What may stand between records and means nothing: white space, NUL, the mark of an encoding.

@@ -42,7 +42,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use document::{Document, Node};
+use document::{Document, Node, Spare};
 use evtx::Log;
 use framer::{Framer, Piece};
 use known::Known;
@@ -79,6 +79,8 @@ pub struct Feed {
     tally: Tally,
     /// What every record is stated to be.
     format: Option<FeedFormat>,
+    /// The memory of the record before.
+    spare: Spare,
 }
 
 /// How the bytes are to be read.
@@ -291,7 +293,9 @@ impl Feed {
             return Outcome::PassedOver;
         }
         let mended;
-        let document = match std::str::from_utf8(json).ok().and_then(|json| Document::parse(json).ok()) {
+        let text = std::str::from_utf8(json).ok();
+        let parsed = text.and_then(|json| Document::parse_in(json, std::mem::take(&mut self.spare)).ok());
+        let document = match parsed {
             Some(document) => document,
             None => {
                 mended = mend(json);
@@ -301,7 +305,9 @@ impl Feed {
                 }
             }
         };
-        self.document(document.root(), tell)
+        let outcome = self.document(document.root(), tell);
+        self.spare = document.recycle();
+        outcome
     }
 
     /// Reads a record, or each of those that an answer of an API wraps.
@@ -412,6 +418,8 @@ impl<'d> Shape<'d> {
                 "hostIdentifier" => shape.osquery = true,
                 "class_uid" => shape.ocsf = true,
                 "_source" if node.is_object() => shape.source = Some(node),
+                // Of others only those that begin like one of these.
+                _ if !matches!(key.as_bytes().first(), Some(b'a' | b'e' | b'd' | b'w')) => {}
                 _ => match key.split_once('.') {
                     Some(("agent" | "event" | "auditd" | "data_stream", _)) => shape.ecs = true,
                     Some(("winlog", _)) => shape.winlog = true,

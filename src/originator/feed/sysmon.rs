@@ -30,21 +30,21 @@ pub(super) fn tell(mut event: Event<'_>, feed: FeedKind, tell: Tell<'_>) -> Outc
     let utc = event.data.utc_time.as_deref().and_then(time::timestamp);
     let own =
         utc.map(|at| Time { at, clock: if is_traced(event.id) { Clock::Skewed } else { Clock::Event } });
-    match said(event.id, std::mem::take(&mut event.data)) {
-        Ok(what) => tell_as(event, feed, own, what, tell),
+    match said(event.id, &mut event.data) {
+        Ok(what) => tell_as(&mut event, feed, own, what, tell),
         Err(why) => Outcome::Refused(why),
     }
 }
 
 /// Tells what was read of an event of Sysmon; `own` is its `UtcTime`.
 pub(super) fn tell_as(
-    event: Event<'_>,
+    event: &mut Event<'_>,
     feed: FeedKind,
     own: Option<Time>,
     what: Said<'_>,
     tell: Tell<'_>,
 ) -> Outcome {
-    let Some(host) = event.host else { return Outcome::Refused(Refusal::NoHost) };
+    let Some(host) = event.host.take() else { return Outcome::Refused(Refusal::NoHost) };
     let times = match is_traced(event.id) {
         true => [event.written, own, event.received],
         false => [own, event.written, event.received],
@@ -60,7 +60,7 @@ pub(super) fn tell_as(
     tell(Record {
         feed,
         kind: Cow::Borrowed(kind),
-        id: event.number,
+        id: event.number.take(),
         host,
         host_id: None,
         time,
@@ -75,8 +75,8 @@ const fn is_traced(id: u32) -> bool {
     matches!(id, 3 | 22)
 }
 
-fn said<'a>(id: u32, mut data: Data<'a>) -> Result<Said<'a>, Refusal> {
-    let mut process = process(&mut data);
+fn said<'a>(id: u32, data: &mut Data<'a>) -> Result<Said<'a>, Refusal> {
+    let mut process = process(data);
     if process.pid.is_none() && process.key.is_none() {
         return Err(Refusal::NoProcess);
     }
@@ -106,29 +106,29 @@ fn process<'a>(data: &mut Data<'a>) -> Process<'a> {
     }
 }
 
-fn start<'a>(process: &mut Process<'a>, data: Data<'a>) {
-    process.command_line = data.command_line;
-    process.directory = data.directory;
-    process.original_name = data.original_name;
-    process.integrity = data.integrity;
+fn start<'a>(process: &mut Process<'a>, data: &mut Data<'a>) {
+    process.command_line = data.command_line.take();
+    process.directory = data.directory.take();
+    process.original_name = data.original_name.take();
+    process.integrity = data.integrity.take();
     if let Some(hashes) = &data.hashes {
         values::hashes(hashes, process);
     }
-    let (image, name) = values::image(data.parent_image);
-    let key = data.parent_guid.and_then(values::guid);
+    let (image, name) = values::image(data.parent_image.take());
+    let key = data.parent_guid.take().and_then(values::guid);
     process.parent = values::parent(Parent {
         pid: pid(data.parent_pid.as_ref()),
         started: key.as_deref().and_then(values::started).map(|time| time.at),
         key,
         image,
         name,
-        command_line: data.parent_command_line,
-        user: data.parent_user,
+        command_line: data.parent_command_line.take(),
+        user: data.parent_user.take(),
     });
 }
 
-fn connection<'a>(process: Process<'a>, data: Data<'a>) -> Result<Connection<'a>, Refusal> {
-    let ends = ends(&data).ok_or(Refusal::NoAddress)?;
+fn connection<'a>(process: Process<'a>, data: &mut Data<'a>) -> Result<Connection<'a>, Refusal> {
+    let ends = ends(data).ok_or(Refusal::NoAddress)?;
     let protocol = data.protocol.as_deref().and_then(values::protocol);
     let initiated = data.initiated.as_deref().map(|initiated| initiated.eq_ignore_ascii_case("true"));
     Ok(Connection {
@@ -137,7 +137,7 @@ fn connection<'a>(process: Process<'a>, data: Data<'a>) -> Result<Connection<'a>
         ends,
         local: local(initiated, protocol, &ends),
         initiated,
-        name: data.destination_name.map(|name| (name, NameKind::Reverse)),
+        name: data.destination_name.take().map(|name| (name, NameKind::Reverse)),
         count: 1,
     })
 }
@@ -176,10 +176,10 @@ const fn accepted(ends: &[End; 2]) -> Option<Side> {
     }
 }
 
-fn query<'a>(process: Process<'a>, data: Data<'a>) -> Result<Query<'a>, Refusal> {
-    let name = data.query_name.ok_or(Refusal::NoName)?;
-    let (addresses, aliases) = results(data.query_results.unwrap_or_default());
-    Ok(Query { process, name, addresses, aliases, status: data.query_status })
+fn query<'a>(process: Process<'a>, data: &mut Data<'a>) -> Result<Query<'a>, Refusal> {
+    let name = data.query_name.take().ok_or(Refusal::NoName)?;
+    let (addresses, aliases) = results(data.query_results.take().unwrap_or_default());
+    Ok(Query { process, name, addresses, aliases, status: data.query_status.take() })
 }
 
 /// Reads `type:  5 github.map.fastly.net;::ffff:151.101.208.133;`: an address stands alone, another record behind its type.

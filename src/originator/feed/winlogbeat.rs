@@ -45,7 +45,7 @@ fn module(record: Node<'_>, mut event: Event<'_>, feed: FeedKind, tell: Tell<'_>
         Ok(what) => what,
         Err(why) => return Outcome::Refused(why),
     };
-    sysmon::tell_as(event, feed, own, what, tell)
+    sysmon::tell_as(&mut event, feed, own, what, tell)
 }
 
 fn said(record: Node<'_>, id: u32) -> Result<Said<'_>, Refusal> {

@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event as Token};
 
@@ -16,9 +18,11 @@ use crate::originator::record::{Clock, Text, Time};
 /// How many bytes an event's number may stand behind its tag: `<EventID Qualifiers='16384'>3`.
 const NUMBER_WITHIN: usize = 64;
 
+static EVENT_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"<EventID"));
+
 /// The number of an event, where it can be seen without reading the XML.
 pub(super) fn number(xml: &[u8]) -> Option<u32> {
-    let rest = xml.get(memmem::find(xml, b"<EventID")?..)?;
+    let rest = xml.get(EVENT_ID.find(xml)?..)?;
     let rest = rest.get(..NUMBER_WITHIN).unwrap_or(rest);
     let digits = rest.get(memchr::memchr(b'>', rest)? + 1..)?;
     let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -94,7 +98,7 @@ fn parse(xml: &str) -> Result<Event<'_>, Refusal> {
                     Element::Data => event.data.set(&name, || text),
                     Element::Other => {}
                 }
-                rendered &= tag.local_name().as_ref() != "RenderingInfo";
+                rendered = rendered && tag.local_name().as_ref() != "RenderingInfo";
             }
             Token::Eof => break,
             _ => {}
@@ -140,11 +144,16 @@ fn begin(
 /// The value of an attribute as it is written: none that matters holds a reference.
 fn attribute<'t>(attributes: &'t str, name: &str) -> Option<&'t str> {
     let mut rest = attributes;
+    // They are short: a search made ready for long texts costs more than it saves.
+    let split = |text: &'t str, byte: u8| {
+        let at = text.bytes().position(|other| other == byte)?;
+        Some((text.get(..at)?, text.get(at + 1..)?))
+    };
     loop {
-        let (found, behind) = rest.split_once('=')?;
+        let (found, behind) = split(rest, b'=')?;
         let behind = behind.trim_ascii_start();
-        let quote = behind.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        let (value, more) = behind.get(1..)?.split_once(quote)?;
+        let quote = behind.bytes().next().filter(|quote| matches!(quote, b'"' | b'\''))?;
+        let (value, more) = split(behind.get(1..)?, quote)?;
         if found.trim_ascii() == name {
             return Some(value);
         }
@@ -172,7 +181,7 @@ impl<'a> Value<'a> {
     fn push(&mut self, more: Text<'a>) {
         match self {
             Self::None => *self = Self::Whole(more),
-            Self::Whole(text) => text.to_mut().push_str(&more),
+            Self::Whole(text) => grown(text, more.len()).push_str(&more),
         }
     }
 
@@ -186,7 +195,10 @@ impl<'a> Value<'a> {
             _ => number_of_character(reference),
         };
         match character {
-            Some(character) => self.push(Cow::Owned(character.to_string())),
+            Some(character) => match self {
+                Self::Whole(text) => grown(text, character.len_utf8()).push(character),
+                Self::None => *self = Self::Whole(Cow::Owned(character.to_string())),
+            },
             None => self.push(Cow::Owned(format!("&{reference};"))),
         }
     }
@@ -197,6 +209,16 @@ impl<'a> Value<'a> {
             Self::Whole(text) => values::text(text),
         }
     }
+}
+
+/// A text to which more is added: what has one reference mostly has several.
+fn grown<'t>(text: &'t mut Text<'_>, by: usize) -> &'t mut String {
+    if let Cow::Borrowed(whole) = text {
+        let mut owned = String::with_capacity((whole.len() + by) * 2 + 32);
+        owned.push_str(whole);
+        *text = Cow::Owned(owned);
+    }
+    text.to_mut()
 }
 
 fn number_of_character(reference: &str) -> Option<char> {

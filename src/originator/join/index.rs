@@ -46,8 +46,11 @@ impl Span {
     }
 }
 
+/// The rows of a key: mostly one, which stands here.
 #[derive(Clone, Copy, Debug)]
 struct Head {
+    row: u32,
+    /// The links of the others.
     first: u32,
     last: u32,
     length: u32,
@@ -77,7 +80,7 @@ impl<K, G> Default for Index<K, G> {
 impl<K: Copy + Eq + Hash, G: Copy + Ord> Index<K, G> {
     /// Bytes that a row takes at the most: with a key of its own, or one of many with two times.
     pub(super) const BYTES: usize = {
-        let alone = size_of::<Link>() + (size_of::<K>() + size_of::<Head>()) * 8 / 5;
+        let alone = (size_of::<K>() + size_of::<Head>()) * 8 / 5;
         let of_many = 2 * size_of::<Entry<G>>();
         if alone > of_many { alone } else { of_many }
     };
@@ -91,12 +94,16 @@ impl<K: Copy + Eq + Hash, G: Copy + Ord> Index<K, G> {
     /// Adds a row. `places` gives the times of this and of all rows before it.
     pub(super) fn add(&mut self, key: K, row: u32, places: impl Fn(u32) -> Places<G>) {
         let link = self.links.len() as u32;
-        let head = self.heads.entry(key).or_insert(Head { first: link, last: NONE, length: 0 });
+        let head = self.heads.entry(key).or_insert(Head { row, first: NONE, last: NONE, length: 0 });
         head.length += 1;
+        if head.length == 1 {
+            return;
+        }
         if head.length <= Self::FEW {
             self.links.push(Link { row, next: NONE });
-            if let Some(last) = self.links.get_mut(head.last as usize) {
-                last.next = link;
+            match self.links.get_mut(head.last as usize) {
+                Some(last) => last.next = link,
+                None => head.first = link,
             }
             head.last = link;
             return;
@@ -230,11 +237,12 @@ impl<K: Copy + Eq + Hash, G: Copy + Ord> Index<K, G> {
 /// The rows that are linked from a head on.
 fn rows(links: &[Link], head: Option<Head>) -> impl Iterator<Item = u32> + '_ {
     let mut at = head.map_or(NONE, |head| head.first);
-    std::iter::from_fn(move || {
+    let others = std::iter::from_fn(move || {
         let link = links.get(at as usize)?;
         at = link.next;
         Some(link.row)
-    })
+    });
+    head.map(|head| head.row).into_iter().chain(others)
 }
 
 #[cfg(test)]

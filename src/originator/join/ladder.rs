@@ -229,6 +229,9 @@ impl Join {
         mut candidates: Vec<Candidate>,
         same: impl Fn(ProcessId, ProcessId) -> bool,
     ) -> Vec<Candidate> {
+        if candidates.len() < 2 {
+            return candidates;
+        }
         candidates.sort_unstable_by(|one, other| self.rank(one).cmp(&self.rank(other)));
         let mut distinct: Vec<Candidate> = Vec::new();
         for candidate in candidates {
@@ -603,13 +606,13 @@ impl Join {
         question: &Question<'_>,
         began: Timestamp,
     ) -> Attribution {
-        let mut kinds = vec![one.kind, one.also, self.processes.start_kind(one.process)];
-        kinds.dedup();
-        let mut records: Vec<Arc<str>> = Vec::new();
-        for kind in kinds.into_iter().flatten() {
-            let kind = self.texts.share(kind);
-            if !records.contains(&kind) {
-                records.push(kind);
+        let kinds = [one.kind, one.also, self.processes.start_kind(one.process)];
+        let mut records: Vec<Arc<str>> = Vec::with_capacity(kinds.iter().flatten().count());
+        for (place, kind) in kinds.into_iter().enumerate() {
+            if let Some(kind) =
+                kind.filter(|kind| !kinds.iter().take(place).any(|other| *other == Some(*kind)))
+            {
+                records.push(self.texts.share(kind));
             }
         }
         Attribution {
