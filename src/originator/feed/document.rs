@@ -67,6 +67,7 @@ impl<'a> Document<'a> {
     }
 
     /// The memory of its fields, for another document.
+    #[expect(clippy::unnecessary_filter_map, reason = "a filter would go on borrowing from the text")]
     pub(super) fn recycle(mut self) -> Spare {
         if self.fields.capacity() > 16 * USUAL_FIELDS {
             return Spare::default();
