@@ -3,13 +3,13 @@
 //! An alert stands for all contacts of one client, by one process where that is known, with one service until the repeat window is over,
 //! a summary for all of them at the end. Time comes with the findings, and in a live sensor by [`Folder::tick`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
 use crate::capture::Timestamp;
-use crate::inspect::SeenIn;
+use crate::inspect::{Observation, SeenIn};
 use crate::originator::{Attribution, AttributionLevel};
 use crate::rules::{Alert, Finding, Summary};
 use crate::sink::Record;
@@ -55,6 +55,8 @@ pub struct Folder {
     opened: VecDeque<GroupKey>,
     /// Alerts that have not settled, in the order in which they were opened.
     unsettled: VecDeque<(GroupKey, Timestamp)>,
+    /// Which group has the alert that was pending in another, while some contacts of it are pending.
+    taken: FxHashMap<GroupKey, GroupKey>,
     closed_early: u64,
 }
 
@@ -107,6 +109,25 @@ struct Group {
     grown: bool,
     /// What was told while the process was not known: it is told again when it is.
     pending: Option<Box<Alert>>,
+    /// How many contacts of that alert are pending, by the way in which their names were seen.
+    unknown: BTreeMap<SeenIn, u32>,
+    /// The one of those for which nobody is named that says most, while others are pending.
+    nobodys: Option<Box<Finding>>,
+    /// That alert, when one of its contacts has a process and others are pending.
+    claimed: Option<Box<Claimed>>,
+}
+
+/// An alert that has the process of one of its contacts.
+#[derive(Debug)]
+struct Claimed {
+    /// As it was told.
+    alert: Alert,
+    /// Of what is known to be of this process, what says most.
+    own: Finding,
+    /// The ways in which it was seen.
+    ways: BTreeSet<SeenIn>,
+    /// Whether the alert shows a contact of which it is not known yet.
+    keeps: bool,
 }
 
 impl Folder {
@@ -124,6 +145,7 @@ impl Folder {
             groups: FxHashMap::default(),
             opened: VecDeque::new(),
             unsettled: VecDeque::new(),
+            taken: FxHashMap::default(),
             closed_early: 0,
         }
     }
@@ -156,7 +178,7 @@ impl Folder {
                 self.make_room(tell);
                 finding.contact.observation.detail.settle();
                 let summary = summary(identity(&key, at), &finding);
-                let mut group = Group { summary, first: at, alert: None, grown: false, pending: None };
+                let mut group = Group::new(summary, at);
                 group.add_to_summary(&mut finding);
                 self.groups.insert(key.clone(), Box::new(group));
                 self.opened.push_back(key.clone());
@@ -165,42 +187,132 @@ impl Folder {
         }
     }
 
-    /// Takes of a finding that was taken as pending who made it, or that nobody will be named: tells the alert that it belongs to again.
+    /// Takes of a finding that was taken as pending who made it, or that nobody will be named: tells the alert that it belongs to again. The
+    /// first that has a process gives it to the alert; what turns out to be another one's later is taken out of it, and told for itself.
     pub fn known(&mut self, finding: Finding, tell: &mut dyn FnMut(Record)) {
         let key = GroupKey::of(&finding);
         let nobody = key.of_nobody();
-        let Some(mut pending) = self.groups.get_mut(&nobody).and_then(|group| group.pending.take()) else {
+        let at = finding.contact.observation.at;
+        if self.groups.get(&nobody).is_some_and(|group| group.pending.is_some() && group.first <= at) {
+            self.known_of_pending(key, nobody, finding, tell);
+        } else if let Some(taken) = self.taken.get(&nobody).cloned()
+            && self.groups.get(&taken).is_some_and(|group| group.claimed.is_some())
+        {
+            self.known_of_claimed(key, &taken, finding, tell);
+        } else {
+            self.taken.remove(&nobody);
             match self.groups.get_mut(&key) {
                 Some(group) if says_more(&finding, &group.summary.finding) => group.summary.finding = finding,
                 Some(_) => {}
                 None => self.finding(finding, tell),
             }
-            return;
+        }
+    }
+
+    /// The same of an alert for which there is no process yet.
+    fn known_of_pending(
+        &mut self,
+        key: GroupKey,
+        nobody: GroupKey,
+        finding: Finding,
+        tell: &mut dyn FnMut(Record),
+    ) {
+        let Some(group) = self.groups.get_mut(&nobody) else { return };
+        group.learn(&finding);
+        let nobodys = group.nobodys.take();
+        let mut ways = BTreeSet::from([finding.contact.observation.seen_in]);
+        ways.extend(nobodys.iter().map(|other| other.contact.observation.seen_in));
+        let best = match nobodys {
+            Some(other) if key.process.is_none() && !says_more(&finding, &other) => other,
+            _ => Box::new(finding),
         };
-        // The connection stands for the question before it, whichever of them was attributed first.
-        let contact = pending.finding.contact.clone();
-        let is_connection = |contact: &crate::lists::Contact| contact.observation.seen_in.is_connection();
-        let keeps = is_connection(&contact) && !is_connection(&finding.contact);
-        pending.finding = finding;
-        if keeps {
-            pending.finding.contact = contact;
+        if key.process.is_none() && !group.unknown.is_empty() {
+            // Another contact of it may yet have a process.
+            group.nobodys = Some(best);
+            return;
         }
-        pending.update = true;
-        tell(Record::Alert((*pending).clone()));
         let Some(mut group) = self.groups.remove(&nobody) else { return };
-        if let Some(alert) = &mut group.alert {
-            alert.finding = pending.finding.clone();
-            alert.told_as = alert.told_as.max(Some(pending.finding.level));
+        let Some(mut alert) = group.pending.take() else { return };
+        let own = best;
+        // The connection stands for the question before it, as long as it may be of the same process.
+        let is_connection = |finding: &Finding| finding.contact.observation.seen_in.is_connection();
+        let contact = alert.finding.contact.clone();
+        let keeps = is_connection(&alert.finding) && !is_connection(&own);
+        alert.finding = (*own).clone();
+        if keeps {
+            alert.finding.contact = contact;
         }
-        group.summary.finding = pending.finding.clone();
+        alert.update = true;
+        tell(Record::Alert((*alert).clone()));
+        group.tell_with(&alert);
+        group.summary.finding = alert.finding.clone();
+        if !group.unknown.is_empty() {
+            group.claimed = Some(Box::new(Claimed { alert: *alert, own: *own, ways, keeps }));
+            self.taken.insert(nobody.clone(), key.clone());
+        }
         self.put(&nobody, key, group);
+    }
+
+    /// The same of an alert that has the process of another of its contacts.
+    fn known_of_claimed(
+        &mut self,
+        key: GroupKey,
+        taken: &GroupKey,
+        finding: Finding,
+        tell: &mut dyn FnMut(Record),
+    ) {
+        let Some(group) = self.groups.get_mut(taken) else { return };
+        group.learn(&finding);
+        let Some(mut claimed) = group.claimed.take() else { return };
+        let Observation { seen_in, .. } = finding.contact.observation;
+        // A question that nobody asked belongs to the page load of the one process that reached the service.
+        let own = key == *taken || (key.process.is_none() && !seen_in.is_connection());
+        let mut changed = false;
+        if own {
+            claimed.ways.insert(seen_in);
+            if key == *taken && says_more(&finding, &claimed.own) {
+                claimed.own.clone_from(&finding);
+            }
+            let is_shown = claimed.keeps && key == *taken && seen_in.is_connection();
+            if is_shown || says_more(&claimed.own, &claimed.alert.finding) {
+                claimed.alert.finding = claimed.own.clone();
+                claimed.keeps = false;
+                changed = true;
+            }
+        } else {
+            group.summary.count = group.summary.count.saturating_sub(1);
+            group.summary.connections =
+                group.summary.connections.saturating_sub(u64::from(seen_in.is_connection()));
+            if !group.unknown.contains_key(&seen_in) && !claimed.ways.contains(&seen_in) {
+                changed |= claimed.alert.seen_in.remove(&seen_in);
+                group.summary.seen_in.remove(&seen_in);
+            }
+            let shown = &claimed.alert.finding.contact.observation;
+            if (shown.at, shown.flow) == (finding.contact.observation.at, finding.contact.observation.flow) {
+                claimed.alert.finding = claimed.own.clone();
+                changed = true;
+            }
+        }
+        if changed {
+            tell(Record::Alert(claimed.alert.clone()));
+            group.tell_with(&claimed.alert);
+            group.summary.finding = claimed.alert.finding.clone();
+        }
+        if group.unknown.is_empty() {
+            self.taken.remove(&taken.of_nobody());
+        } else {
+            group.claimed = Some(claimed);
+        }
+        if !own {
+            self.finding(finding, tell);
+        }
     }
 
     /// Whether a finding that was pending belongs to what is folded here.
     pub fn has(&self, finding: &Finding) -> bool {
         let key = GroupKey::of(finding);
         let pending = self.groups.get(&key.of_nobody()).is_some_and(|group| group.pending.is_some());
-        pending || self.groups.contains_key(&key)
+        pending || self.groups.contains_key(&key) || self.taken.contains_key(&key.of_nobody())
     }
 
     /// Forgets a finding that was taken as pending and belongs elsewhere. Says whether there was one.
@@ -328,8 +440,10 @@ impl Folder {
             alert.update = true;
             alert.told_as = Some(alert.finding.level);
         }
-        if alert.finding.attribution.level == AttributionLevel::Pending {
+        if is_pending(&alert.finding) {
             group.pending = Some(alert.clone());
+            group.unknown = alert.seen_in.iter().map(|way| (*way, 1)).collect();
+            (group.nobodys, group.claimed) = (None, None);
         }
         self.unsettled.push_back((key, alert.first));
         group.alert = Some(alert);
@@ -343,6 +457,7 @@ impl Folder {
                     tell(Record::Alert(settled));
                 }
                 self.closed_early += 1;
+                self.taken.remove(&oldest.of_nobody());
                 tell(Record::Summary(group.summary));
             }
         }
@@ -350,6 +465,39 @@ impl Folder {
 }
 
 impl Group {
+    const fn new(summary: Summary, first: Timestamp) -> Self {
+        Self {
+            summary,
+            first,
+            alert: None,
+            grown: false,
+            pending: None,
+            unknown: BTreeMap::new(),
+            nobodys: None,
+            claimed: None,
+        }
+    }
+
+    /// Takes notice that it is known of a contact who made it.
+    fn learn(&mut self, finding: &Finding) {
+        let way = finding.contact.observation.seen_in;
+        if let Some(count) = self.unknown.get_mut(&way) {
+            *count -= 1;
+            if *count == 0 {
+                self.unknown.remove(&way);
+            }
+        }
+    }
+
+    /// Makes the alert that has not settled say what was told of it.
+    fn tell_with(&mut self, told: &Alert) {
+        if let Some(alert) = &mut self.alert {
+            alert.finding = told.finding.clone();
+            alert.seen_in.clone_from(&told.seen_in);
+            alert.told_as = alert.told_as.max(Some(told.finding.level));
+        }
+    }
+
     /// Takes in what belongs to it as well.
     fn take_in(&mut self, other: Summary) {
         let summary = &mut self.summary;
@@ -393,6 +541,15 @@ impl Group {
 
     fn add_to_alert(&mut self, finding: Finding) {
         let Some(alert) = &mut self.alert else { return };
+        if let Some(pending) = self.pending.as_mut().filter(|_| is_pending(&finding)) {
+            let way = finding.contact.observation.seen_in;
+            *self.unknown.entry(way).or_default() += 1;
+            pending.seen_in.insert(way);
+            if says_more(&finding, &pending.finding) {
+                pending.finding = finding.clone();
+                pending.finding.contact.observation.detail.settle();
+            }
+        }
         self.grown |= alert.seen_in.insert(finding.contact.observation.seen_in);
         if says_more(&finding, &alert.finding) {
             let before = std::mem::replace(&mut alert.finding, finding);
@@ -411,6 +568,11 @@ impl Group {
     }
 }
 
+/// Whether it may yet become known who made a contact.
+fn is_pending(finding: &Finding) -> bool {
+    finding.attribution.level == AttributionLevel::Pending
+}
+
 /// Whether a finding stands better for the contacts of a page load than another: by its level, then as a connection, which names
 /// the server and not the resolver, and then by how surely its process is known.
 fn says_more(finding: &Finding, than: &Finding) -> bool {
@@ -427,7 +589,7 @@ fn same_path(one: &Finding, other: &Finding) -> bool {
 }
 
 /// Adds a value to a bounded set. Says whether the set has it now.
-fn keep<T: Clone + Ord>(set: &mut std::collections::BTreeSet<T>, value: &T) -> bool {
+fn keep<T: Clone + Ord>(set: &mut BTreeSet<T>, value: &T) -> bool {
     set.contains(value) || (set.len() < Summary::MOST_VALUES && set.insert(value.clone()))
 }
 
@@ -435,7 +597,7 @@ fn alert(key: &GroupKey, mut finding: Finding) -> Alert {
     finding.contact.observation.detail.settle();
     let observation = &finding.contact.observation;
     let first = observation.at;
-    let seen_in: std::collections::BTreeSet<SeenIn> = [observation.seen_in].into();
+    let seen_in: BTreeSet<SeenIn> = [observation.seen_in].into();
     Alert { id: identity(key, first), update: false, told_as: None, first, finding, seen_in }
 }
 
@@ -582,6 +744,53 @@ mod tests {
         );
     }
 
+    /// Of one page load, or not: a question and a connection that were pending together.
+    #[test]
+    fn what_was_pending_together_may_be_of_two_processes() {
+        let folded = |known: &[(i64, SeenIn, By)]| {
+            let (mut lines, mut ids) = (Vec::new(), Vec::new());
+            let mut folder = Folder::new(Folding::live());
+            let mut tell = |record| told(record, &mut lines, &mut ids);
+            folder.finding(finding(1, ASKED, By::Pending), &mut tell);
+            folder.finding(finding(2, REACHED, By::Pending), &mut tell);
+            for (seconds, seen_in, by) in known {
+                folder.known(finding(*seconds, *seen_in, *by), &mut tell);
+            }
+            folder.finish(&mut tell);
+            // How each alert stands at the end, and the summaries.
+            let mut last: Vec<(u64, String)> = Vec::new();
+            let mut summaries = Vec::new();
+            let mut ids = ids.into_iter();
+            for line in lines {
+                if line.starts_with('S') {
+                    summaries.push(line);
+                    continue;
+                }
+                let id = ids.next().unwrap();
+                let line = line.replace(" (update)", "");
+                match last.iter_mut().find(|(known, _)| *known == id) {
+                    Some((_, before)) => *before = line,
+                    None => last.push((id, line)),
+                }
+            }
+            last.into_iter().map(|(_, line)| line).chain(summaries).collect::<Vec<_>>()
+        };
+        let (asked, reached) = (|by| (1, ASKED, by), |by| (2, REACHED, by));
+        let together = ["A 1 dns_query+tls_sni 1", "S 2 1"];
+        let (one, other, nobody) = (By::Pid(1), By::Pid(2), By::Nobody);
+        for (known, expected) in [
+            ([reached(one), asked(one)], &together[..]),
+            ([asked(one), reached(one)], &together),
+            ([reached(one), asked(nobody)], &together),
+            ([asked(nobody), reached(one)], &together),
+            ([reached(one), asked(other)], &["A 1 tls_sni 1", "A 1 dns_query 2", "S 1 1", "S 1 2"]),
+            ([asked(one), reached(other)], &["A 1 dns_query 1", "A 2 tls_sni 2", "S 1 1", "S 1 2"]),
+            ([asked(nobody), reached(nobody)], &["A 1 dns_query+tls_sni none", "S 2 none"]),
+        ] {
+            assert_eq!(folded(&known), expected);
+        }
+    }
+
     #[test]
     fn what_was_pending_is_told_again_under_its_id() {
         let (mut lines, mut ids) = (Vec::new(), Vec::new());
@@ -599,13 +808,14 @@ mod tests {
         let expected = [
             "A 1 dns_query pending",
             "A 1 dns_query+tls_sni pending (update)",
-            "A 1 dns_query 1 (update)",
+            "A 1 dns_query+tls_sni 1 (update)",
+            "A 1 dns_query+tls_sni 1 (update)",
             "A 200 tls_sni pending",
             "A 200 tls_sni none (update)",
             "S 3 1",
             "S 1 none",
         ];
         assert_eq!(lines, expected);
-        assert!(ids[0] == ids[1] && ids[1] == ids[2] && ids[3] == ids[4] && ids[0] != ids[3]);
+        assert!(ids[..4].iter().all(|id| *id == ids[0]) && ids[4] == ids[5] && ids[0] != ids[4]);
     }
 }
