@@ -256,11 +256,15 @@ impl Desk<'_> {
         let mut minded = looked;
         let mut wait = LOOK_AROUND;
         while self.running > 0 {
-            let delivered = match batches.recv_timeout(wait) {
+            let mut delivered = match batches.recv_timeout(wait) {
                 Ok(batch) => self.take(batch),
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            // Telemetry takes longer than frames: what the threads have told goes before it.
+            for batch in batches.try_iter().take(BATCHES) {
+                delivered &= self.take(batch);
+            }
             let more = self.intake.take(&mut self.delivery);
             wait = if more { Duration::ZERO } else { LOOK_AROUND };
             if looked.elapsed() < LOOK_AROUND && delivered && self.stopped.is_none() {
@@ -350,6 +354,7 @@ impl Desk<'_> {
     fn reload(&mut self) {
         // Before they are read: what is written meanwhile is seen the next time.
         self.watched = Watched::of(self.config);
+        self.notify.reloading();
         let (give, reading) = bounded(1);
         match spawn("reload".to_owned(), move || drop(give.send(reload::read()))) {
             Ok(_) => self.reading = Some(reading),
@@ -359,6 +364,8 @@ impl Desk<'_> {
 
     /// Goes by what was read again if nothing is wrong with it.
     fn reloaded(&mut self, read: Result<Reloaded, Vec<String>>) {
+        // Whatever came of it.
+        self.notify.ready();
         match read {
             Ok(Reloaded { config, judging }) => {
                 let Judging { lists, rules, allow, .. } = judging;

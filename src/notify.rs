@@ -1,4 +1,5 @@
-//! Tells systemd how the sensor does (sd_notify(3)): that it listens, that it ends, and once in a while that it lives.
+//! Tells systemd how the sensor does (sd_notify(3)): that it listens, that it reads its lists again, that it ends, and once in a while that it
+//! lives.
 
 use std::ffi::OsStr;
 use std::io;
@@ -47,6 +48,14 @@ impl Notify {
     /// Everything is open, and frames are looked at.
     pub fn ready(&self) {
         self.say("READY=1\n");
+    }
+
+    /// Configuration and lists are read again; [`ready`](Self::ready) says that this is over. With the time of the monotonic clock, by which a
+    /// supervisor knows this from an earlier one (`Type=notify-reload`).
+    pub fn reloading(&self) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\n"));
     }
 
     /// The end has begun.

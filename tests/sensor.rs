@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::binary::{FIRST_LOOK, dataset, text, undertone};
 use common::cable::{PLAYER, SENSOR, Sensor, in_namespace, ip, play, play_into, plug_in, plug_in_another};
-use common::packets::{datagram, dns_query};
+use common::packets::{datagram, dns_query, segment};
 use serde_json::Value;
 use undertone::capture::{Live, LiveOptions, Look};
 
@@ -34,8 +34,12 @@ fn inside() {
     loss_is_told();
     lists_are_read_again();
     lists_are_read_again_under_load();
+    rules_and_allow_lists_are_read_again();
+    tables_that_are_full_say_so();
+    a_supervisor_hears_how_it_goes();
+    the_unit_is_understood();
     a_flood_can_be_ended();
-    println!("sensor: 8 ok");
+    println!("sensor: 12 ok");
 }
 
 /// 50,000 conversations, whose frames go both ways; the group is opened while they pass.
@@ -45,14 +49,15 @@ fn no_conversation_is_split_between_threads() {
         let client = [10, 1, (flow >> 8) as u8, flow as u8];
         ((client, 1024 + (flow >> 4) as u16), ([192, 0, 2, (flow % 200) as u8], 443))
     };
-    let started = AtomicBool::new(false);
+    let (started, opened) = (AtomicBool::new(false), AtomicBool::new(false));
     let options = LiveOptions { snaplen: 128, buffer: 64 << 20, promiscuous: true, filter: None };
     let mut seen: BTreeMap<Vec<u8>, (usize, u32)> = BTreeMap::new();
     let mut early = 0;
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
             let mut cable = pcap::Capture::from_device(PLAYER).unwrap().open().unwrap();
-            for turn in 0..3 {
+            let mut turn = 0;
+            while turn < 3 {
                 for flow in 0..FLOWS {
                     let (client, server) = ends(flow);
                     let (from, to) = if turn == 1 { (server, client) } else { (client, server) };
@@ -61,6 +66,8 @@ fn no_conversation_is_split_between_threads() {
                         started.store(true, Ordering::Relaxed);
                     }
                 }
+                // The first way is gone again and again until the group is open, however long that takes.
+                turn += usize::from(opened.load(Ordering::Relaxed));
             }
         });
         while !started.load(Ordering::Relaxed) {
@@ -69,6 +76,7 @@ fn no_conversation_is_split_between_threads() {
         let mut group = Live::open_group(SENSOR, &options, 2).unwrap();
         let complete = undertone::runtime::now();
         group.iter_mut().for_each(|handle| handle.begin(complete));
+        opened.store(true, Ordering::Relaxed);
         let mut silent = 0;
         while silent < 4 || !sending.is_finished() {
             let mut read = 0;
@@ -106,7 +114,7 @@ fn no_conversation_is_split_between_threads() {
         assert_eq!(counts.iter().map(|counts| counts.skipped).sum::<u64>(), early);
     });
     assert_eq!(seen.len(), FLOWS as usize);
-    assert!(seen.values().all(|(_, frames)| (2..=3).contains(frames)), "both ways were seen of each");
+    assert!(seen.values().all(|(_, frames)| *frames >= 2), "both ways were seen of each");
     let second = seen.values().filter(|(on, _)| *on == 1).count();
     assert!((20_000..30_000).contains(&second), "{second} of {FLOWS} on the second");
 }
@@ -304,6 +312,146 @@ fn lists_are_read_again_under_load() {
     let live = sensor.stop("INT").ended(0).says(&["20,000 packets", "load.example 20,000"]);
     assert!(!live.err.contains("dropped"), "{live:#?}");
     assert_eq!(std::fs::read_to_string(&names).unwrap().lines().count(), ASKED as usize);
+}
+
+/// Each takes effect at the next contact; a bad file keeps what was there before, and says why.
+fn rules_and_allow_lists_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (rules, allow) = (at("rules.yml"), at("allow.toml"));
+    let rule = |level: &str| {
+        format!(
+            "title: Ours\nid: 11111111-2222-4333-8444-555555555555\nlogsource: {{category: dns_query}}\n\
+             detection: {{one: {{QueryName: ours.example}}, condition: one}}\nlevel: {level}\n"
+        )
+    };
+    let list = at("ours.txt");
+    std::fs::write(&list, "ours.example\n").unwrap();
+    std::fs::write(&rules, rule("high")).unwrap();
+    std::fs::write(&allow, "# nobody\n").unwrap();
+    let options = ["--json", "--lists", &list, "--rules", &rules, "--allow", &allow, "--no-builtin-rules"];
+    let mut sensor = Sensor::start(&options);
+    // A client of its own each time: none of them is told of before.
+    let ask = |client: u8| {
+        let frame = datagram(([10, 0, 7, client], 4000), ([10, 0, 0, 53], 53), &dns_query("ours.example"));
+        pcap::Capture::from_device(PLAYER).unwrap().open().unwrap().sendpacket(frame).unwrap();
+        std::thread::sleep(Duration::from_millis(600));
+    };
+    let mut again = |file: &str, content: &str, says: &[&str]| {
+        std::fs::write(file, content).unwrap();
+        sensor.signal("HUP");
+        says.iter().for_each(|words| _ = sensor.hears(words));
+    };
+    ask(1);
+    again(&rules, &rule("critical"), &["read again"]);
+    ask(2);
+    again(&rules, "title: [\n", &["rules.yml", "not read again, for what is said above"]);
+    ask(3);
+    std::fs::write(&rules, rule("critical")).unwrap();
+    let allowed =
+        "[[allow]]\nsuffix = \"ours.example\"\nclient = \"10.0.7.4\"\nowner = \"it\"\nreason = \"a test\"\n";
+    again(&allow, allowed, &["read again"]);
+    ask(4);
+    again(&allow, "[[allow]]\nsufix = \"a\"\n", &["allow.toml", "not read again, for what is said above"]);
+    ask(4);
+    ask(5);
+    let records = sensor.stop("INT").ended(0).records();
+    let told: Vec<(String, String)> = (records.iter())
+        .filter(|record| dataset(record) == "undertone.alert" && record["event"]["action"].is_null())
+        .map(|record| (text(&record["source"]["ip"]), text(&record["undertone"]["level"])))
+        .collect();
+    let expected = [(1, "high"), (2, "critical"), (3, "critical"), (5, "critical")];
+    assert_eq!(told, expected.map(|(client, level)| (format!("10.0.7.{client}"), level.to_owned())));
+}
+
+/// More connections begin than are remembered: what was given up is counted to the last one, wherever it is told.
+fn tables_that_are_full_say_so() {
+    use undertone::conversations::Conversations;
+    const MORE: u64 = 5_000;
+    let begun = Conversations::MOST as u64 + MORE;
+    let sensor = Sensor::start(&["-o", "/dev/null", "--threads", "1", "--metrics", "0"]);
+    let address = sensor.said.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let mut cable = pcap::Capture::from_device(PLAYER).unwrap().open().unwrap();
+    for number in 0..begun {
+        let client = [10, 8, (number >> 8) as u8, number as u8];
+        let port = 1024 + (number >> 16) as u16;
+        cable.sendpacket(segment((client, port), ([192, 0, 2, 1], 443), 7, "S", b"")).unwrap();
+    }
+    let began = Instant::now();
+    loop {
+        let metrics = get(&address, "/metrics");
+        if metrics.contains(&format!("\nundertone_evicted_total{{thread=\"0\"}} {MORE}\n")) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{metrics}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    sensor.stop("INT").ended(0).says(&["open conversations given up 5,000"]);
+}
+
+/// As systemd hears it: that it is ready, lives, reads its lists again and is ready again, and ends.
+fn a_supervisor_hears_how_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let hears = |expected: &str| {
+        let mut buffer = [0; 1000];
+        loop {
+            let got = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{expected}: {error}"));
+            let said = std::str::from_utf8(&buffer[..got]).unwrap().to_owned();
+            // That it lives it says in between.
+            if said != "WATCHDOG=1\n" || expected == said {
+                assert!(said.starts_with(expected), "{said:?} where {expected:?} was to come");
+                return said;
+            }
+        }
+    };
+    let path = path.display().to_string();
+    let environment = [("NOTIFY_SOCKET", &*path), ("WATCHDOG_USEC", "2000000")];
+    let sensor = Sensor::within(&environment, &[SENSOR], &["-o", "/dev/null"]);
+    hears("READY=1\n");
+    hears("WATCHDOG=1\n");
+    hears("WATCHDOG=1\n");
+    sensor.signal("HUP");
+    let before = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let said = hears("RELOADING=1\nMONOTONIC_USEC=");
+    let micros: i64 = said.trim().rsplit_once('=').unwrap().1.parse().unwrap();
+    assert!((micros / 1_000_000 - before.tv_sec).abs() < 10, "{said} at {before:?}");
+    hears("READY=1\n");
+    sensor.stop("TERM").ended(0);
+    hears("STOPPING=1\n");
+}
+
+/// What systemd says of the unit, with the program and the folders of this machine, where systemd is.
+fn the_unit_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = std::fs::read_to_string(".systemd/undertone.service").unwrap();
+    let config = folder.path().join("undertone.toml");
+    std::fs::write(&config, "[live]\ninterface = [\"eth1\"]\n").unwrap();
+    let here = unit.replace("/usr/bin/undertone", env!("CARGO_BIN_EXE_undertone"));
+    let here = here.replace("/etc/undertone/undertone.toml", config.to_str().unwrap());
+    let path = folder.path().join("undertone.service");
+    std::fs::write(&path, &here).unwrap();
+    // What it does before it starts.
+    let before = here.lines().find_map(|line| line.strip_prefix("ExecStartPre=")).unwrap();
+    let arguments: Vec<&str> = before.split(' ').skip(1).collect();
+    undertone(&arguments).ended(0);
+    std::fs::write(&config, "[live]\ninterfaces = 7\n").unwrap();
+    let refused = undertone(&arguments);
+    assert!(refused.status != 0 && refused.err.contains("undertone.toml"), "{refused:?}");
+    let verify =
+        std::process::Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output();
+    match verify {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("sensor: the unit was NOT VERIFIED, for there is no systemd here");
+        }
+        verified => {
+            let verified = verified.unwrap();
+            let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+            assert!(verified.status.success() && !said.contains("undertone.service"), "{said}");
+        }
+    }
 }
 
 fn a_flood_can_be_ended() {

@@ -88,9 +88,15 @@ impl Sensor {
 
     /// Starts it on these interfaces, and waits until it listens.
     pub fn on(interfaces: &[&str], options: &[&str]) -> Self {
+        Self::within(&[], interfaces, options)
+    }
+
+    /// Starts it in an environment that has these as well.
+    pub fn within(environment: &[(&str, &str)], interfaces: &[&str], options: &[&str]) -> Self {
         let mut line = vec!["live"];
         interfaces.iter().for_each(|interface| line.extend(["-i", *interface]));
         let mut child = command(&[&line, options].concat())
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
