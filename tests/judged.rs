@@ -95,7 +95,7 @@ fn the_published_table_by_packets_and_sysmon() {
 #[test]
 fn our_own_table_by_packets_and_sysmon() {
     check(cases::OWN, |case| !of_macos(case), 37, Scene::sysmon_xml);
-    check(cases::FURTHER, |case| !of_macos(case), 220, Scene::sysmon_xml);
+    check(cases::FURTHER, |case| !of_macos(case), 225, Scene::sysmon_xml);
     check(cases::OTHER_HAND, |case| !of_macos(case), 102, Scene::sysmon_xml);
 }
 

@@ -224,7 +224,9 @@ fn a_connection_has_its_ends_its_process_and_perhaps_a_name() {
         assert_eq!(report(&rules).service, Service::Connections, "{detection}");
         let finding = connect(&rules, name, accepted);
         assert_eq!(finding.is_some(), fires, "{detection} {name:?} {accepted}");
-        assert!(finding.is_none_or(|finding| finding.contact.entry.is_of_rule() && finding.rules[0].name == "T"));
+        assert!(
+            finding.is_none_or(|finding| finding.contact.entry.is_of_rule() && finding.rules[0].name == "T")
+        );
     }
     // One that asks for a name is left to contacts.
     let named = one(&rule("network_connection", "s:\n    DestinationHostname: c2.example\ncondition: s"));

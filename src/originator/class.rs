@@ -498,8 +498,11 @@ impl<'a> Judge<'a> {
         let named = package.or(bare).unwrap_or(name);
         // Whoever writes a script calls it as he likes; an installed one has its name from its package.
         let is_its_own = bare.is_none() || package.is_some() || place == Place::Installed;
+        let tool = self.programs.tool_of(&path).and_then(|tool| tool.names.first());
         if absolute && is_its_own && is_tool(self.programs, named) {
             self.tool(named);
+        } else if let Some(tool) = tool {
+            self.tool(tool);
         } else if place == Place::Installed
             && bare.is_none()
             && let Some(program) = self.programs.named(named)

@@ -222,6 +222,15 @@ impl Programs {
         of_users.next()
     }
 
+    /// The developer's tool in whose own folder a script lies: an editor's extension, or its half on another machine.
+    pub fn tool_of(&self, path: &str) -> Option<&Program> {
+        let parts: Vec<&str> = folders(path).collect();
+        let mut tools = self.programs.iter().filter(|program| program.class == Class::DeveloperTool);
+        tools.find(|program| {
+            program.paths.iter().any(|pattern| pattern.is_of_one_program() && pattern.begins(&parts))
+        })
+    }
+
     /// What kind of place a path is, in one spelling ([`spelling`]), for a program, if it is a known one: the longer folder stands.
     pub fn place(&self, path: &str, program: Option<&Program>) -> Place {
         if !path.contains('/') {
@@ -366,7 +375,8 @@ impl Pattern {
     fn is_of_one_program(&self) -> bool {
         let [first, .., last] = &*self.0 else { return false };
         let least = match &**first {
-            "users" => 5,
+            "users" if self.0.get(2).is_some_and(|third| **third == *"appdata") => 5,
+            "users" => 3,
             "usr" | "home" | "root" | "windows" | "programdata" => 3,
             _ => 2,
         };
