@@ -420,3 +420,92 @@ impl Running {
 fn settled() -> Timestamp {
     Timestamp::from_nanos(now().as_nanos().saturating_sub(GATHERED))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{Event, What};
+    use crate::stats::Counts;
+
+    /// A thread without interfaces, and the queue that it tells into.
+    fn running() -> (Running, Receiver<Batch>) {
+        let (batches, told) = crossbeam_channel::bounded(1);
+        let running = Running {
+            thread: 0,
+            worker: Worker::new(Arc::new(Lists::builtin()), false, None),
+            open: Open::default(),
+            interfaces: Vec::new(),
+            frames: 0,
+            batches,
+            held: Vec::new(),
+            held_events: 0,
+            held_tellers: 0,
+            queue_full: 0,
+            evicted: 0,
+            lost: Vec::new(),
+            told_at: Timestamp::default(),
+            swept: Timestamp::default(),
+            stop: None,
+        };
+        (running, told)
+    }
+
+    fn finished(events: usize) -> Finished {
+        let event = |frame: usize| Event {
+            mark: Mark { source: 0, frame: frame as u64, at: now() },
+            what: What::Address,
+        };
+        let counts = Counts { frames: events as u64, ..Counts::default() };
+        Finished { events: (0..events).map(event).collect(), counts, ..Finished::default() }
+    }
+
+    /// Nobody takes what is told: what there is no room for is counted to the last event, and no frame is; what there was room for
+    /// arrives.
+    #[test]
+    fn what_a_full_queue_costs_is_counted() {
+        let (mut running, told) = running();
+        running.hold(finished(10));
+        assert!(running.hand_on(true), "there is room for one");
+        for _ in 0..3 {
+            running.hold(finished(MOST_HELD / 2));
+            assert!(running.hand_on(true));
+        }
+        running.hold(finished(7));
+        assert!(running.hand_on(true));
+        assert_eq!(running.tally().queue_full, (MOST_HELD / 2 + 7) as u64);
+        let events = |batch: &Batch| batch.finished.iter().map(|one| one.events.len()).sum::<usize>();
+        let frames = |batch: &Batch| batch.finished.iter().map(|one| one.counts.frames).sum::<u64>();
+        let first = told.recv().unwrap();
+        assert_eq!((events(&first), first.tally.map(|tally| tally.queue_full)), (10, Some(0)));
+        // There is room again: what was held goes, with how much was not.
+        assert!(running.hand_on(true));
+        let second = told.recv().unwrap();
+        assert_eq!((events(&second), frames(&second)), (MOST_HELD, (MOST_HELD / 2 * 3 + 7) as u64));
+        assert_eq!(second.tally.map(|tally| tally.queue_full), Some((MOST_HELD / 2 + 7) as u64));
+        running.hold(finished(5));
+        assert!(running.hand_on(true));
+        assert_eq!(
+            (events(&told.recv().unwrap()), running.tally().queue_full),
+            (5, (MOST_HELD / 2 + 7) as u64)
+        );
+        drop(told);
+        running.hold(finished(1));
+        assert!(!running.hand_on(true), "nobody listens");
+    }
+
+    /// Conversations that are over wait with the names.
+    #[test]
+    fn conversations_are_kept_while_the_queue_is_full() {
+        let (mut running, told) = running();
+        running.hold(finished(1));
+        assert!(running.hand_on(true));
+        for cut in [3, 4] {
+            running.hold(Finished { cut, ..finished(1) });
+            assert!(running.hand_on(true));
+        }
+        told.recv().unwrap();
+        assert!(running.hand_on(true));
+        let [one] = &told.recv().unwrap().finished[..] else { panic!("one interface") };
+        assert_eq!((one.cut, one.events.len()), (7, 2));
+    }
+}

@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -48,6 +48,8 @@ fn inside() {
     }
     let cases = every_case_alerts_as_its_replay();
     threads_that_see_a_direction_or_a_copy_each_tell_as_one();
+    clients_are_seen_at_what_they_do();
+    what_tcpreplay_plays_is_found();
     silence_can_be_ended();
     a_filter_holds();
     a_finding_decides_the_status();
@@ -55,7 +57,7 @@ fn inside() {
     an_interface_that_goes_away_and_comes_back();
     telemetry_names_the_process_as_it_arrives();
     println!(
-        "live: {} captures found as in a replay, {cases} alert as in a replay, and 7 others ok",
+        "live: {} captures found as in a replay, {cases} alert as in a replay, and 9 others ok",
         PLAYED.len()
     );
 }
@@ -213,6 +215,137 @@ fn threads_that_see_a_direction_or_a_copy_each_tell_as_one() {
         }
     }
     assert!(split > 2_000, "{split}");
+}
+
+/// Python, and curl and openssl where they are, reach a server by listed names over a cable, from a network namespace of their own: each name that
+/// they ask for or connect to is told, once for each client.
+fn clients_are_seen_at_what_they_do() {
+    const SERVER: &str = r#"
+import socket, ssl, sys, threading
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+def serve(port, wrap, answer):
+    listener = socket.create_server(("10.9.0.1", port))
+    while True:
+        client, _ = listener.accept()
+        try:
+            if wrap:
+                client = context.wrap_socket(client, server_side=True)
+            client.recv(4096)
+            client.sendall(answer)
+            client.close()
+        except OSError:
+            pass
+page = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+for port, wrap in [(443, True), (80, False)]:
+    threading.Thread(target=serve, args=(port, wrap, page)).start()
+resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+resolver.bind(("10.9.0.1", 53))
+print("ready", flush=True)
+while True:
+    query, peer = resolver.recvfrom(512)
+    end = query.index(0, 12) + 5
+    answer = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04" + bytes([10, 9, 0, 1])
+    resolver.sendto(query[:2] + b"\x81\x80\0\x01\0\x01\0\0\0\0" + query[12:end] + answer, peer)
+"#;
+    const CLIENT: &str = r#"
+import http.client, socket, ssl
+def ask(name):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    resolver.sendto(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0" + labels + b"\0\0\x01\0\x01", ("10.9.0.1", 53))
+    resolver.settimeout(5)
+    resolver.recv(512)
+ask("api.dropboxapi.com")
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+with socket.create_connection(("10.9.0.1", 443)) as plain:
+    with context.wrap_socket(plain, server_hostname="api.dropboxapi.com") as server:
+        server.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        server.recv(100)
+plain = http.client.HTTPConnection("10.9.0.1", 80)
+plain.request("GET", "/raw/x", headers={"Host": "pastebin.com"})
+plain.getresponse().read()
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let made = rcgen::generate_simple_self_signed(vec!["server.example".to_owned()]).unwrap();
+    std::fs::write(at("cert"), made.cert.pem()).unwrap();
+    std::fs::write(at("key"), made.signing_key.serialize_pem()).unwrap();
+    let (here, there) = ("ut-host", "ut-client");
+    plug_in_another(here, there);
+    ip(&["addr", "add", "10.9.0.1/24", "dev", here]);
+
+    // Which of the others there are, and the name that each reaches.
+    let more = [
+        ("curl", "curl -sk --resolve t.me:443:10.9.0.1 https://t.me/s/x", "t.me"),
+        ("openssl", "echo | openssl s_client -connect 10.9.0.1:443 -servername discord.com", "discord.com"),
+    ];
+    let is_there = |program: &str| {
+        Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success()
+    };
+    let more: Vec<_> = more.into_iter().filter(|(program, ..)| is_there(program)).collect();
+    let lines: String = more.iter().map(|(_, line, _)| format!("{line} >/dev/null 2>&1\n")).collect();
+    let steps = format!(
+        "until ip link show {there} >/dev/null 2>&1; do sleep 0.05; done\n\
+         ip addr add 10.9.0.2/24 dev {there} && ip link set {there} up && sleep 0.3\n\
+         python3 -c \"$1\" || exit 1\n{lines}exit 0"
+    );
+    let mut server = Command::new("python3")
+        .args(["-c", SERVER, &at("cert"), &at("key")])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(server.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let sensor = Sensor::on(&[here], &["--json", "--threads", "2", "--min-level", "informational"]);
+    let mut client =
+        Command::new("unshare").args(["--net", "sh", "-c", &steps, "sh", CLIENT]).spawn().unwrap();
+    // It has its namespace once it waits for the cable.
+    std::thread::sleep(Duration::from_millis(300));
+    ip(&["link", "set", there, "netns", &client.id().to_string()]);
+    let status = client.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let live = sensor.stop("INT").ended(0);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(status.success(), "{live:#?}");
+    let seen: BTreeSet<(String, String)> = (settled(&live).into_iter())
+        .filter(|record| dataset(record) == "undertone.alert")
+        .map(|alert| {
+            assert_eq!(alert["source"]["ip"], "10.9.0.2", "{alert}");
+            let hostname = &alert["undertone"]["hostname"];
+            (text(&hostname["name"]), hostname["seen_in"].to_string())
+        })
+        .collect();
+    let expected =
+        [("api.dropboxapi.com", r#"["dns_query","tls_sni"]"#), ("pastebin.com", r#"["http_host"]"#)];
+    let expected: BTreeSet<(String, String)> = (expected.into_iter())
+        .chain(more.iter().map(|(_, _, name)| (*name, r#"["tls_sni"]"#)))
+        .map(|(name, ways)| (name.to_owned(), ways.to_owned()))
+        .collect();
+    assert_eq!(seen, expected, "{live:#?}");
+    println!("live: python3 and {} others were seen at what they do", more.len());
+}
+
+/// By another player, as fast as it goes.
+fn what_tcpreplay_plays_is_found() {
+    let case = "pcaps/first-look/input.pcap";
+    let replayed = undertone(&["replay", case]).ended(0);
+    let sensor = Sensor::start(&["--json", "--threads", "2"]);
+    let played = Command::new("tcpreplay").args(["-q", "--topspeed", "-i", PLAYER, case]).output();
+    match played {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            drop(sensor.stop("INT").ended(0));
+            println!("live: tcpreplay was NOT TRIED, for it is not here");
+        }
+        played => {
+            assert!(played.unwrap().status.success());
+            let live = sensor.stop("INT").ended(0).says(&["  522 packets "]);
+            let alerts = |ran: &Ran| ran.alerts().into_iter().collect::<BTreeSet<_>>();
+            assert_eq!(alerts(&live), alerts(&replayed));
+        }
+    }
 }
 
 /// The frames of a capture.
