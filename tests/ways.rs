@@ -425,3 +425,54 @@ fn fragments_that_are_given_up_are_told() {
         .ended(0)
         .says(&["IP datagrams with fragments missing 4,096", "open conversations given up 7"]);
 }
+
+/// A packet in as many tunnels as there may be is read; in one more it is counted, and the summary says why and which packet it was.
+#[test]
+fn what_nests_too_deep_is_counted_and_told() {
+    let nested = |tunnels: usize| {
+        let plain = query("pastebin.com");
+        let (ethernet, mut packet) = (plain[..14].to_vec(), plain[14..].to_vec());
+        for _ in 0..tunnels {
+            let mut header = plain[14..34].to_vec();
+            header[2..4].copy_from_slice(&(packet.len() as u16 + 20).to_be_bytes());
+            header[9] = 4;
+            packet = [header, packet].concat();
+        }
+        [ethernet, packet].concat()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcap");
+    std::fs::write(&path, pcap(&[nested(10), nested(11), nested(40)])).unwrap();
+    let ran =
+        undertone(&["replay", "--json", "--min-level", "informational", path.to_str().unwrap()]).ended(0);
+    let ran = ran.says(&["dns_query 1", "(first: packet 2) 2"]);
+    assert_eq!(ran.alerts(), ["pastebin.com"]);
+    let alert = &ran.records()[0];
+    assert_eq!(alert["undertone"]["tunnel"]["depth"], 10, "{alert}");
+}
+
+/// As a host captures what it sends: the card is to cut it and fill in lengths and checksums, and one frame holds 60 kB.
+#[test]
+fn what_a_card_would_finish_is_read() {
+    let unfinished = |frame: &[u8]| {
+        let mut frame = frame.to_vec();
+        // The length of the whole, and both checksums.
+        frame[16..18].fill(0);
+        frame[24..26].copy_from_slice(&[0xba, 0xad]);
+        match frame[23] {
+            17 => frame[38..42].fill(0),
+            _ => frame[50..52].fill(0),
+        }
+        frame
+    };
+    let long = [hello("github.com"), vec![0x17; 60_000]].concat();
+    let frames = [unfinished(&query("pastebin.com")), unfinished(&tcp(1000, FIRST, "A", &long))];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcap");
+    std::fs::write(&path, pcap(&frames)).unwrap();
+    let replayed = replay(&[path], 1, 1 << 20);
+    let names: Vec<&str> = replayed.observations.iter().map(|one| one.hostname.as_str()).collect();
+    assert_eq!(names, ["pastebin.com", "github.com"]);
+    let volumes: Vec<u64> = replayed.conversations.iter().map(|one| one.sent.bytes).collect();
+    assert_eq!(volumes, [frames[1].len() as u64]);
+}
