@@ -100,17 +100,20 @@ impl Clocks {
     const QUARTER: i64 = 900 * SECOND;
 
     /// Learns all offsets anew from samples, whatever their order.
-    pub(super) fn learn(&mut self, mut samples: Vec<Sample>) {
-        samples.sort_unstable();
-        samples.dedup();
+    pub(super) fn learn(&mut self, samples: Vec<Sample>) {
+        // Those of one clock are mostly in order already.
+        let mut by_clock: FxHashMap<ClockId, Vec<Sample>> = FxHashMap::default();
+        for sample in samples {
+            by_clock.entry(sample.clock).or_default().push(sample);
+        }
         self.offsets.clear();
         self.given_up = 0;
-        for group in samples.chunk_by(|one, other| one.clock == other.clock) {
-            if let Some(first) = group.first() {
-                let learned = Learned::from(offsets(group));
-                self.given_up += u64::from(learned.all.is_empty());
-                self.offsets.insert(first.clock, learned);
-            }
+        for (clock, mut samples) in by_clock {
+            samples.sort_unstable();
+            samples.dedup();
+            let learned = Learned::from(offsets(&samples));
+            self.given_up += u64::from(learned.all.is_empty());
+            self.offsets.insert(clock, learned);
         }
     }
 

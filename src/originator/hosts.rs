@@ -298,6 +298,12 @@ impl Hosts {
             let around = before.into_iter().chain(seen.get(to));
             return told(self.several(around.map(|one| one.host)));
         }
+        // Mostly it is one host's all the time.
+        if let [first, rest @ ..] = about
+            && rest.iter().all(|one| one.host == first.host)
+        {
+            return told(Owner::One(self.canonical(first.host)));
+        }
         let mut hosts: Vec<HostId> = about.iter().map(|one| one.host).collect();
         hosts.dedup();
         // A lease that passed from one to the other has one owner before, and one after.

@@ -151,6 +151,11 @@ impl Leases {
             + self.by_client.values().map(Vec::len).sum::<usize>();
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_address.is_empty()
+    }
+
     /// Whether so many are kept that something should be forgotten.
     pub(super) const fn is_filling(&self) -> bool {
         self.kept > Self::MOST / 4 * 3

@@ -802,18 +802,14 @@ fn event_time(times: &Times) -> i64 {
 
 /// The second in which a process began, which Sysmon writes into its GUID: `365abb72-6759-5cd8-…` holds 0x5cd86759.
 fn guid_time(guid: &str) -> Option<i64> {
-    let mut parts = guid.trim_start_matches('{').split('-');
-    let lengths = [8, 4, 4];
-    let mut numbers = [0i64; 3];
-    for (number, length) in numbers.iter_mut().zip(lengths) {
-        let part = parts.next().filter(|part| part.len() == length)?;
-        *number = i64::from_str_radix(part, 16).ok()?;
-    }
-    // Two more parts make it a GUID; other identities look like this only by chance.
-    if parts.next().is_none_or(|part| part.len() != 4) || parts.next().is_none_or(|part| part.len() < 12) {
+    let guid = guid.trim_start_matches('{');
+    let is_dash = |at: usize| guid.as_bytes().get(at) == Some(&b'-');
+    // Five parts make it a GUID; other identities look like this only by chance.
+    if ![8, 13, 18, 23].into_iter().all(is_dash) || guid.len() < 36 || (24..36).any(is_dash) {
         return None;
     }
-    let [_, low, high] = numbers;
+    let number = |at: std::ops::Range<usize>| i64::from_str_radix(guid.get(at)?, 16).ok();
+    let (_, low, high) = (number(0..8)?, number(9..13)?, number(14..18)?);
     let seconds = high << 16 | low;
     // 2010 and later: Sysmon is from 2014.
     (seconds > 1_262_304_000).then_some(seconds * SECOND)

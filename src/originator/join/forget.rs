@@ -23,6 +23,7 @@ impl Join {
         self.wire.retain(|row| row.began >= before);
         self.hosts.leases.forget(before);
         // Half of what there is room for is kept, so that this is not done again at once.
+        self.known_delegates.get_mut().clear();
         let moved = self.processes.forget(before, self.memory.processes / 2);
         let follow = |process: Option<ProcessId>| {
             process.and_then(|process| moved.get(process.number() as usize).copied().flatten())

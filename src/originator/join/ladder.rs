@@ -80,7 +80,10 @@ impl Join {
         }
         let wire = self.began(question);
         // A lease gives no name that overrules the record of a connection.
-        let told = self.hosts.told_owner(client, question.at);
+        let told = match self.hosts.leases.is_empty() {
+            true => owner.clone(),
+            false => self.hosts.told_owner(client, question.at),
+        };
         if let Some(found) = self.by_tuple(question, wire, &told, false) {
             return found;
         }
@@ -557,15 +560,19 @@ impl Join {
     }
 
     /// Why a process's connections are not its own, if they are not.
-    fn delegate(&self, process: ProcessId) -> Option<&Arc<str>> {
-        let image = self.processes.image(process, &self.texts);
-        let command_line = self.processes.command_line(process, &self.texts);
-        self.delegates.kind(self.processes.pid(process), image, command_line)
+    fn delegate(&self, process: ProcessId) -> Option<Arc<str>> {
+        let mut known = self.known_delegates.borrow_mut();
+        let kind = || {
+            let image = self.processes.image(process, &self.texts);
+            let command_line = self.processes.command_line(process, &self.texts);
+            self.delegates.kind(self.processes.pid(process), image, command_line).cloned()
+        };
+        known.entry(process.number()).or_insert_with(kind).clone()
     }
 
     /// For whom a delegate acted: the only process that asked for the name, or else the only one with it in its command line.
     fn delegated(&mut self, one: &Candidate, question: &Question<'_>, began: Timestamp) -> Option<Delegated> {
-        let kind = self.delegate(one.process)?.clone();
+        let kind = self.delegate(one.process)?;
         let mut found = None;
         if let Some(name) = question.name.and_then(|name| self.texts.find(name)) {
             let own = |candidates: Vec<Candidate>| -> Vec<Candidate> {

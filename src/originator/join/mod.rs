@@ -17,6 +17,7 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -84,6 +85,8 @@ pub struct Join {
     /// Written times less event times, of records that have both.
     lags: FxHashMap<(HostId, FeedKind), Vec<i64>>,
     made_hosts: FxHashMap<HostId, Arc<Host>>,
+    /// For what each process that was asked for acts for others, as of the last record.
+    known_delegates: RefCell<FxHashMap<u32, Option<Arc<str>>>>,
     counts: Counts,
 }
 
@@ -204,6 +207,7 @@ impl Join {
             covered: FxHashMap::default(),
             lags: FxHashMap::default(),
             made_hosts: FxHashMap::default(),
+            known_delegates: RefCell::default(),
             counts: Counts::default(),
         }
     }
@@ -264,6 +268,7 @@ impl Join {
             self.counts.without_host += 1;
             return;
         };
+        self.known_delegates.get_mut().clear();
         let kind = self.texts.keep(&record.kind);
         if self.seen.len() < self.memory.records() && !self.seen.insert(identity(record, host)) {
             self.counts.duplicates += 1;
@@ -445,6 +450,7 @@ impl Join {
     /// What the clocks of records were ahead of the wire's, where one connection is unique on both sides.
     fn samples(&self) -> Vec<Sample> {
         let mut samples = Vec::new();
+        let mut rows: Vec<&ConnectionRow> = Vec::new();
         for wire in &self.wire {
             let key = wire.flow.fold();
             if !wire.whole || self.conversations.count(key) != 1 || is_fixed(wire.flow) {
@@ -454,10 +460,12 @@ impl Join {
             if self.tuples.has_many(key) {
                 continue;
             }
-            let rows: Vec<&ConnectionRow> = (self.tuples.near(key, |_| None))
-                .filter_map(|row| self.connections.get(row as usize))
-                .filter(|row| row.is(wire.flow))
-                .collect();
+            rows.clear();
+            rows.extend(
+                (self.tuples.near(key, |_| None))
+                    .filter_map(|row| self.connections.get(row as usize))
+                    .filter(|row| row.is(wire.flow)),
+            );
             for row in &rows {
                 let alike = |other: &&&ConnectionRow| {
                     (other.mention.host, other.feed) == (row.mention.host, row.feed)
