@@ -1,8 +1,9 @@
 //! The index: a hostname, and the entry with the longest suffix that it ends with on a label boundary.
 //!
 //! Every suffix of a name that begins at a label is looked up in a hash set, longest first: a name has few labels,
-//! and hashing twenty bytes is cheaper than walking a tree of them. A set of the lengths that occur saves most lookups that
-//! could not succeed, first of all the one for `com`. This file knows no format; [`parse`] does.
+//! and hashing twenty bytes is cheaper than walking a tree of them. A set of the lengths that occur saves lookups that
+//! could not succeed, first of all the one for `com`, and a filter by the first octets nearly all others. This file knows no format; [`parse`]
+//! does.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ use super::{Entry, Service, Tier, catalogue, parse};
 pub struct Lists {
     entries: HashSet<BySuffix, FxBuildHasher>,
     lengths: Lengths,
+    filter: Filter,
     /// Texts that only rules ask for.
     texts: Option<Texts>,
 }
@@ -37,6 +39,7 @@ impl Lists {
         let mut rest = hostname;
         loop {
             if self.lengths.contains(rest.len())
+                && self.filter.may_have(rest)
                 && let Some(found) = self.entries.get(rest)
             {
                 return Some(&found.0);
@@ -115,7 +118,9 @@ impl Builder {
 
     /// What was added, ready to be asked.
     pub fn build(mut self) -> Lists {
-        self.lists.entries.shrink_to_fit();
+        let Lists { entries, filter, .. } = &mut self.lists;
+        entries.shrink_to_fit();
+        *filter = Filter::new(entries.len(), entries.iter().map(|entry| &*entry.0.suffix));
         self.lists
     }
 
@@ -237,6 +242,55 @@ impl Lengths {
     fn insert(&mut self, length: usize) {
         if let Some(word) = self.0.get_mut(length / 64) {
             *word |= 1 << (length % 64);
+        }
+    }
+}
+
+/// Says of most texts that they are none of the suffixes, by a bit for their length and first octets: it fits into a cache where the set
+/// does not.
+#[derive(Clone, Debug, Default)]
+struct Filter {
+    /// Nothing before the lists are built: then every text may be one.
+    bits: Vec<u64>,
+    /// How far a hash is to be moved for the place of its bit.
+    shift: u32,
+}
+
+impl Filter {
+    /// Bits for each suffix: of those that are none one in sixteen passes.
+    const BITS: usize = 16;
+    /// The most bits, in two MiB.
+    const MOST: usize = 1 << 24;
+
+    fn new<'s>(count: usize, suffixes: impl Iterator<Item = &'s str>) -> Self {
+        let bits = count.saturating_mul(Self::BITS).clamp(1 << 12, Self::MOST).next_power_of_two();
+        let mut filter = Self { bits: vec![0; bits / 64], shift: u64::BITS - bits.trailing_zeros() };
+        for suffix in suffixes {
+            let place = filter.place(suffix);
+            if let Some(word) = filter.bits.get_mut(place / 64) {
+                *word |= 1 << (place % 64);
+            }
+        }
+        filter
+    }
+
+    #[inline]
+    fn may_have(&self, text: &str) -> bool {
+        let place = self.place(text);
+        self.bits.get(place / 64).is_none_or(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    #[inline]
+    const fn place(&self, text: &str) -> usize {
+        let first = match text.as_bytes() {
+            [a, b, c, d, e, f, g, h, ..] => u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+            [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) as u64,
+            _ => 0,
+        };
+        let hash = (first ^ (text.len() as u64).rotate_right(8)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        match self.shift {
+            0 => 0,
+            shift => (hash >> shift) as usize,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &mut NameBuf) -> Result<(), Da
 #[inline]
 fn read_ordinary<'a>(mut reader: Reader<'a>, name: &mut NameBuf) -> Option<Reader<'a>> {
     let mut text = [0; MAX_WIRE_TEXT + 1];
-    let mut end = 0;
+    let (mut end, mut labels) = (0, 0u8);
     let mut behind = None;
     let (mut start, mut pointers) = (reader.offset(), 0);
     loop {
@@ -55,16 +55,21 @@ fn read_ordinary<'a>(mut reader: Reader<'a>, name: &mut NameBuf) -> Option<Reade
         }
         let label = reader.take(length).ok()?;
         let (to, dot) = text.get_mut(end..=end + length)?.split_at_mut(length);
-        let mut ordinary = true;
-        for (to, octet) in to.iter_mut().zip(label) {
-            ordinary &= is_plain(*octet);
-            *to = octet.to_ascii_lowercase();
-        }
-        if !ordinary {
-            return None;
-        }
+        to.copy_from_slice(label);
         dot.fill(b'.');
         end += length + 1;
+        labels += 1;
+    }
+    // All labels at once: they are short, and there may be no dots but those between them.
+    let text = text.get_mut(..end)?;
+    let (mut ordinary, mut dots) = (true, 0u8);
+    for octet in &mut *text {
+        ordinary &= is_plain(*octet) | (*octet == b'.');
+        dots += u8::from(*octet == b'.');
+        *octet = octet.to_ascii_lowercase();
+    }
+    if !ordinary || dots != labels {
+        return None;
     }
     let text = std::str::from_utf8(text.get(..end.checked_sub(1)?)?).ok()?;
     name.set_canonical(text);
