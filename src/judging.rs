@@ -1,9 +1,10 @@
 //! What contacts are met with and judged by: lists, rules and allow lists, built from what a use was given.
 
 use crate::config;
-use crate::lists::{AllowList, Builder, Lists};
+use crate::lists::{AllowList, Builder, Lists, Problem};
 use crate::rules::Rules;
 use crate::rules::sigma::Service;
+use crate::runtime::both;
 use crate::sink::Printable;
 
 /// Lists, rules and allow lists, ready to be used.
@@ -20,9 +21,9 @@ pub struct Judging {
 }
 
 impl Judging {
-    /// Builds them; what is wrong is said on standard error.
-    pub fn new(wanted: &config::Lists, say: bool) -> Self {
-        let judging = Self::build(wanted, &mut |problem| {
+    /// Builds them, with a second thread where `at_once`; what is wrong is said on standard error.
+    pub fn new(wanted: &config::Lists, at_once: bool, say: bool) -> Self {
+        let judging = Self::build(wanted, at_once, &mut |problem| {
             if say {
                 eprintln!("undertone: {}", Printable(&problem));
             }
@@ -33,24 +34,30 @@ impl Judging {
         judging
     }
 
-    /// Builds them, and tells what is wrong.
-    pub fn build(wanted: &config::Lists, tell: &mut dyn FnMut(String)) -> Self {
+    /// Builds them, with a second thread where `at_once`, and tells what is wrong.
+    pub fn build(wanted: &config::Lists, at_once: bool, tell: &mut dyn FnMut(String)) -> Self {
         let mut problems = 0;
         let mut told = |problem: &dyn std::fmt::Display| {
             problems += 1;
             tell(problem.to_string());
         };
         let files = wanted.rules.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
-        let rules = Rules::load(wanted.builtin_rules, files);
+        let (rules, (mut builder, of_lists)) = both(
+            at_once,
+            || Rules::load(wanted.builtin_rules, files),
+            || {
+                let mut builder = if wanted.builtin { Builder::with_builtin() } else { Builder::new() };
+                let problems: Vec<Problem> =
+                    wanted.files.iter().flat_map(|file| builder.add(&file.name, &file.bytes)).collect();
+                (builder, problems)
+            },
+        );
         for report in rules.sigma().reports() {
             if matches!(report.service, Service::Refused(_)) {
                 told(report);
             }
         }
-        let mut builder = if wanted.builtin { Builder::with_builtin() } else { Builder::new() };
-        for file in &wanted.files {
-            builder.add(&file.name, &file.bytes).iter().for_each(|problem| told(problem));
-        }
+        of_lists.iter().for_each(|problem| told(problem));
         builder.want(rules.sigma().wanted());
         let lists = builder.build();
         let mut allow = AllowList::new();

@@ -56,7 +56,7 @@ const LAST: Duration = Duration::from_millis(1_400);
 pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
-    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, speak);
+    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, true, speak);
     let lists = Arc::new(ArcSwap::from_pointee(lists));
     config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
     let mut interfaces = Interfaces::new(config);

@@ -26,7 +26,7 @@ use crate::worker::Worker;
 pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
-    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, speak);
+    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, config.threads.get() > 1, speak);
     let lists = Arc::new(lists);
     let filter =
         config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;

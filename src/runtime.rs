@@ -234,6 +234,25 @@ pub fn together(threads: usize, work: &(dyn Fn(usize) + Sync)) {
     });
 }
 
+/// Does two things, `at_once` where there is a thread to spare for the second.
+pub fn both<A, B: Send>(
+    at_once: bool,
+    first: impl FnOnce() -> A,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if !at_once {
+        return (first(), second());
+    }
+    std::thread::scope(|scope| {
+        let second = scope.spawn(second);
+        let first = first();
+        match second.join() {
+            Ok(second) => (first, second),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
 /// A stream that may be silent for any time, read by a thread of its own: whoever waits for it can be stopped.
 struct Patient {
     blocks: Receiver<io::Result<Vec<u8>>>,

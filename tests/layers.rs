@@ -38,7 +38,7 @@ const PLUMBING: &[(&str, &[&str])] = &[
     ("config", &["arrival", "cli", "config_file", "stated_hosts"]),
     ("config_file", &["cli", "config"]),
     ("telemetry", &[]),
-    ("judging", &["config"]),
+    ("judging", &["config", "runtime"]),
     (
         "delivery",
         &["attributor", "config", "correlator", "meeting", "naming", "stats", "watermark", "worker"],
