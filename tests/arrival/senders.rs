@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
 
 use undertone::arrival::{Ending, SourceCounts};
@@ -28,6 +28,9 @@ const LONG: u64 = 1 << 30;
 /// What all may add to the memory of this process: what the records weigh that wait, 1 MiB and more for each hostile sender, and the
 /// threads that send here.
 const MOST_MEMORY: u64 = 64 << 20;
+
+/// Held by whoever occupies much memory of this process, or measures it.
+static MUCH_MEMORY: Mutex<()> = Mutex::new(());
 
 trait Connection: Read + Write + Send {}
 
@@ -55,6 +58,7 @@ fn a_hundred_senders_over_tcp() {
 /// One of a hundred stalls within a record, one sends garbage all the time, one a line of a gibibyte; the others speak JSON lines, syslog by
 /// lines and syslog by counted octets in pieces of different sizes.
 fn a_hundred_senders(source: &str) {
+    let _alone = MUCH_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let arriving = open(&[source], None).unwrap();
     let address = arriving.names()[0].clone();
     let arriving = arriving.start().unwrap();
@@ -193,6 +197,7 @@ fn what_all_hold_together_is_bounded() {
     /// Each of a record that does not end: just less than the longest there may be.
     const EACH: usize = 1_000_000;
     const GREEDY: usize = 180;
+    let _alone = MUCH_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let arriving = open(&[&format!("unix:{}/feed.sock", folder.path().display())], None).unwrap();
     let address = arriving.names()[0].clone();
