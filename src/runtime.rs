@@ -7,13 +7,13 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::capture::Timestamp;
-use crate::capture::savefile::{Chunk, Cutter, End, Problem, Savefile};
+use crate::capture::savefile::{Blocks, Chunk, Cutter, End, Problem, Savefile};
 use crate::merge::{Merger, Scanned};
 use crate::worker::{Finished, Worker};
 
@@ -62,7 +62,7 @@ impl Reading<'_> {
         merger: &mut Merger,
         tell: &mut dyn FnMut(Told),
     ) {
-        let cutting = Mutex::new(Cutting { files, source: 0, number: 0, cutter: None });
+        let cutting = Cutting::of(files);
         if self.threads == 1 {
             self.alone(&cutting, merger, tell);
             return;
@@ -130,7 +130,7 @@ impl Reading<'_> {
     /// Cuts capture files, and gives each chunk to one of the threads and to nothing else: what is left of a replay when nobody looks at
     /// the frames. `each` is made once a thread.
     pub fn chunks<E: FnMut(&Chunk)>(&self, files: &[Savefile], make: &(dyn Fn() -> E + Sync)) {
-        let cutting = Mutex::new(Cutting { files, source: 0, number: 0, cutter: None });
+        let cutting = Cutting::of(files);
         together(self.threads, &|_| {
             let (mut each, mut buffer) = (make(), Vec::new());
             while let Some((.., chunk)) = self.cut(&cutting, std::mem::take(&mut buffer), &mut Vec::new()) {
@@ -141,7 +141,7 @@ impl Reading<'_> {
     }
 
     /// One thread: chunk by chunk, in turn.
-    fn alone(&self, cutting: &Mutex<Cutting<'_>>, merger: &mut Merger, tell: &mut dyn FnMut(Told)) {
+    fn alone(&self, cutting: &Cutting<'_>, merger: &mut Merger, tell: &mut dyn FnMut(Told)) {
         let mut buffer = Vec::new();
         loop {
             let mut ends = Vec::new();
@@ -160,7 +160,7 @@ impl Reading<'_> {
     /// One of several threads: cuts and scans a chunk, and gives what there is to tell. Says whether there may be another chunk.
     fn scan(
         &self,
-        cutting: &Mutex<Cutting<'_>>,
+        cutting: &Cutting<'_>,
         worker: &mut Worker,
         buffer: Vec<u8>,
         give: &mut dyn FnMut(Message),
@@ -177,20 +177,42 @@ impl Reading<'_> {
     /// The next chunk of the captures, with its number and its file's.
     fn cut(
         &self,
-        cutting: &Mutex<Cutting<'_>>,
+        cutting: &Cutting<'_>,
         mut buffer: Vec<u8>,
         ends: &mut Vec<(u32, Result<Option<End>, Problem>)>,
     ) -> Option<(u64, u32, Chunk)> {
+        /// How long a turn is waited for. It comes when another thread has read a block, or never, if that has fallen.
+        const TURN: Duration = Duration::from_millis(2);
         // A thread that panicked has poisoned nothing that matters: the scope ends with its panic.
-        let mut cutting = cutting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Cutting { files, source, number, cutter } = &mut *cutting;
+        let mut block = None;
+        if self.threads > 1 {
+            let blocks = cutting.blocks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            block = blocks.and_then(|blocks| blocks.read(&mut buffer));
+        }
+        let mut place = cutting.place.lock().unwrap_or_else(PoisonError::into_inner);
+        while let (Some(block), Some(cutter)) = (&block, &place.cutter)
+            && cutter.awaits(block)
+        {
+            let (waited, late) =
+                cutting.turn.wait_timeout(place, TURN).unwrap_or_else(PoisonError::into_inner);
+            place = waited;
+            if late.timed_out() {
+                break;
+            }
+        }
+        let Cutting { files, .. } = cutting;
+        let Place { source, number, cutter } = &mut *place;
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return None;
             }
             if cutter.is_none() {
                 match self.open(files.get(*source as usize)?) {
-                    Ok(open) => *cutter = Some(open),
+                    Ok(open) => {
+                        *cutting.blocks.lock().unwrap_or_else(PoisonError::into_inner) =
+                            open.blocks().cloned();
+                        *cutter = Some(open);
+                    }
                     Err(_) if self.stop.load(Ordering::Relaxed) => return None,
                     Err(problem) => {
                         ends.push((*source, Err(problem)));
@@ -200,7 +222,8 @@ impl Reading<'_> {
             }
             let Some(open) = cutter else { continue };
             let before = open.counts().stored_bytes;
-            let cut = open.next(std::mem::take(&mut buffer));
+            let cut = open.next_with(std::mem::take(&mut buffer), block.take());
+            cutting.turn.notify_all();
             self.progress.fetch_add(open.counts().stored_bytes - before, Ordering::Relaxed);
             if let Some(chunk) = cut {
                 *number += 1;
@@ -211,6 +234,7 @@ impl Reading<'_> {
             }
             ends.push((*source, Ok(open.end())));
             *cutter = None;
+            *cutting.blocks.lock().unwrap_or_else(PoisonError::into_inner) = None;
             *source += 1;
         }
     }
@@ -321,10 +345,26 @@ impl Read for Patient {
     }
 }
 
-/// Where the cutting of the captures stands.
+/// Captures that several threads cut.
 #[derive(Debug)]
 struct Cutting<'f> {
     files: &'f [Savefile],
+    /// Of the file that is being cut, to be read ahead.
+    blocks: Mutex<Option<Blocks>>,
+    place: Mutex<Place>,
+    /// Told when a chunk has been cut.
+    turn: Condvar,
+}
+
+impl<'f> Cutting<'f> {
+    fn of(files: &'f [Savefile]) -> Self {
+        Self { files, blocks: Mutex::default(), place: Mutex::default(), turn: Condvar::new() }
+    }
+}
+
+/// Where the cutting of the captures stands.
+#[derive(Debug, Default)]
+struct Place {
     /// The file that is being cut.
     source: u32,
     /// Number of the next chunk.

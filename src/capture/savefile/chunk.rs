@@ -10,6 +10,8 @@ use crate::capture::{Frame, Timestamp};
 pub struct Chunk {
     /// Longer than what is used of it, so that memory that is used again need not be cleared.
     pub(super) buffer: Vec<u8>,
+    /// Where it begins in its memory.
+    pub(super) from: usize,
     pub(super) used: usize,
     pub(super) offset: u64,
     pub(super) frames_before: u64,
@@ -100,7 +102,7 @@ impl Chunk {
 
     #[inline]
     fn bytes(&self) -> &[u8] {
-        self.buffer.get(..self.used).unwrap_or_default()
+        self.buffer.get(self.from..self.from + self.used).unwrap_or_default()
     }
 }
 

@@ -1,11 +1,14 @@
 //! Cuts one capture file into chunks, in file order.
 //!
 //! It reads blocks into the chunk's own memory and walks over the heads of the records to find the last whole one;
-//! what is left begins the next chunk. Bytes are moved once more only there. It reads no frame.
+//! what is left begins the next chunk. Bytes are moved once more only there. It reads no frame. Blocks that other threads have
+//! [read ahead](super::ahead) are taken as they lie.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 
+use super::ahead::{Block, Blocks, Plain, ROOM};
 use super::chunk::{Chunk, Layout};
 use super::end::{Counts, Damage, End, Ending};
 use super::problem::looks_like;
@@ -30,6 +33,8 @@ pub struct Cutter {
     frames: u64,
     /// Why the source gave no more, when that happened within the head.
     failure: Option<Failure>,
+    /// Of a regular file.
+    blocks: Option<Blocks>,
     end: Option<Ending>,
 }
 
@@ -123,13 +128,43 @@ impl Cutter {
             bytes,
             frames: 0,
             failure,
+            blocks: None,
             end: None,
         })
     }
 
+    /// As [`new`](Self::new), of a regular file: its blocks may be read ahead, unless it is compressed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_file(file: File, chunk_bytes: usize) -> Result<Self, Why> {
+        let plain = Plain::new(file);
+        let mut cutter = Self::new(Box::new(plain.clone()), chunk_bytes)?;
+        if cutter.source.skip(0) {
+            cutter.blocks = Some(Blocks::new(&plain, cutter.chunk_bytes));
+        }
+        Ok(cutter)
+    }
+
+    /// The blocks of a plain file, for whoever reads ahead.
+    pub const fn blocks(&self) -> Option<&Blocks> {
+        self.blocks.as_ref()
+    }
+
+    /// Whether a block has its turn after others have had theirs.
+    pub fn awaits(&self, block: &Block) -> bool {
+        let mine = self.blocks.as_ref().filter(|blocks| blocks.has(block));
+        self.end.is_none() && mine.is_some_and(|blocks| blocks.position() < block.begins)
+    }
+
     /// The next chunk: at least one whole record, and about as many bytes as were asked for. `buffer` is memory to
     /// be used again, from [`Chunk::into_buffer`]. None when the file is read; [`end`](Self::end) says how it ended.
-    pub fn next(&mut self, mut buffer: Vec<u8>) -> Option<Chunk> {
+    pub fn next(&mut self, buffer: Vec<u8>) -> Option<Chunk> {
+        self.next_with(buffer, None)
+    }
+
+    /// The next chunk, from a block that was read ahead into `buffer`, if it begins where this file is cut now.
+    pub fn next_with(&mut self, mut buffer: Vec<u8>, block: Option<Block>) -> Option<Chunk> {
         if self.end.is_some() {
             return None;
         }
@@ -144,19 +179,38 @@ impl Cutter {
         let mut stop = self.format.walk(held, &mut marks);
         // What is held may be more than one chunk; then only the chunk is moved, so that each byte moves once.
         let mut used = if matches!(stop, Stop::Cut) { marks.whole } else { held.len() };
-        if buffer.len() < used {
-            buffer.resize(used, 0);
+        let fits = |block: &Block, blocks: &Blocks| {
+            blocks.has(block) && blocks.position() == block.begins && used <= ROOM
+        };
+        let ahead = block.filter(|block| {
+            matches!(stop, Stop::More(_)) && self.blocks.as_ref().is_some_and(|blocks| fits(block, blocks))
+        });
+        // What is left lies just in front of the block.
+        let from = if ahead.is_some() { ROOM - used } else { 0 };
+        if buffer.len() < from + used {
+            buffer.resize(from + used, 0);
         }
-        if let (Some(to), Some(from)) = (buffer.get_mut(..used), held.get(..used)) {
-            to.copy_from_slice(from);
+        if let (Some(to), Some(left)) = (buffer.get_mut(from..from + used), held.get(..used)) {
+            to.copy_from_slice(left);
         }
         self.held_from += used;
+        if let (Some(block), Some(blocks)) = (ahead, &self.blocks) {
+            blocks.take(&block);
+            self.source.skip(block.bytes);
+            self.bytes += block.bytes as u64;
+            used += block.bytes;
+            stop = self.format.walk(buffer.get(from..from + used).unwrap_or_default(), &mut marks);
+        }
+        let before = self.blocks.as_ref().map(Blocks::position);
 
         loop {
             match stop {
                 Stop::More(_) if used >= self.chunk_bytes && marks.whole > 0 => break,
-                Stop::More(needed) => match self.read(&mut buffer, &mut used, needed) {
-                    Ok(true) => stop = self.format.walk(buffer.get(..used).unwrap_or_default(), &mut marks),
+                Stop::More(needed) => match self.read(&mut buffer, from, &mut used, needed) {
+                    Ok(true) => {
+                        stop =
+                            self.format.walk(buffer.get(from..from + used).unwrap_or_default(), &mut marks);
+                    }
                     Ok(false) if used == marks.whole => break self.end = Some(Ending::Whole),
                     Ok(false) | Err(Failure::CutShort) => {
                         break self.end = Some(Ending::CutShort {
@@ -171,8 +225,12 @@ impl Cutter {
                 Stop::Damaged(damage) => break self.end = Some(Ending::Damaged(damage)),
             }
         }
-        self.hold(buffer.get(marks.whole..used).unwrap_or_default());
-        self.give(buffer, &marks)
+        // What was read here nobody else need read.
+        if let Some(blocks) = self.blocks.as_ref().filter(|blocks| Some(blocks.position()) != before) {
+            blocks.begin_again();
+        }
+        self.hold(buffer.get(from + marks.whole..from + used).unwrap_or_default());
+        self.give(buffer, from, &marks)
     }
 
     /// What was read so far.
@@ -203,18 +261,24 @@ impl Cutter {
     }
 
     /// Reads a block towards `needed` bytes or the whole chunk; false at the end of the file.
-    fn read(&mut self, buffer: &mut Vec<u8>, used: &mut usize, needed: usize) -> Result<bool, Failure> {
+    fn read(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        from: usize,
+        used: &mut usize,
+        needed: usize,
+    ) -> Result<bool, Failure> {
         match (self.failure, &self.format) {
             (Some(failure), _) => return Err(failure),
             (None, Format::Headless) => return Ok(false),
             (None, Format::Pcap(_) | Format::Pcapng(_)) => {}
         }
         let want = needed.max(self.chunk_bytes).saturating_sub(*used).min(BLOCK);
-        let until = *used + want;
+        let until = from + *used + want;
         if buffer.len() < until {
             buffer.resize(until, 0);
         }
-        let got = self.source.read(buffer.get_mut(*used..until).unwrap_or_default())?;
+        let got = self.source.read(buffer.get_mut(from + *used..until).unwrap_or_default())?;
         *used += got;
         self.bytes += got as u64;
         Ok(got > 0)
@@ -229,7 +293,7 @@ impl Cutter {
         }
     }
 
-    fn give(&mut self, buffer: Vec<u8>, marks: &Marks) -> Option<Chunk> {
+    fn give(&mut self, buffer: Vec<u8>, from: usize, marks: &Marks) -> Option<Chunk> {
         let layout = match &self.format {
             Format::Pcap(walk) => Layout::Pcap(walk.head),
             Format::Pcapng(walk) => Layout::Pcapng(walk.section().clone()),
@@ -240,6 +304,7 @@ impl Cutter {
         }
         let chunk = Chunk {
             buffer,
+            from,
             used: marks.whole,
             offset: self.offset,
             frames_before: self.frames,

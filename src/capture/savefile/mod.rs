@@ -5,6 +5,7 @@
 //! follows from its first bytes, never from its name. Everything before a cut or a damage is delivered, and
 //! [`Cutter::end`] says where and why it ended.
 
+mod ahead;
 mod chunk;
 mod cutter;
 mod end;
@@ -23,6 +24,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use ahead::{Block, Blocks};
 pub use chunk::{Chunk, Frames};
 pub use cutter::Cutter;
 pub use end::{Counts, Damage, End, Ending};
@@ -156,7 +158,13 @@ impl Savefile {
     /// # Errors
     /// When it cannot be opened or, for a stream or a file that has changed, when it is no capture.
     pub fn cutter(&self, chunk_bytes: usize) -> Result<Cutter, Problem> {
-        self.cutter_over(self.open(), chunk_bytes)
+        if !matches!(self.kind, Kind::Regular(_)) {
+            return self.cutter_over(self.open(), chunk_bytes);
+        }
+        File::open(&self.path)
+            .map_err(Why::Io)
+            .and_then(|file| Cutter::of_file(file, chunk_bytes))
+            .map_err(|why| Problem { path: self.path.clone(), why })
     }
 
     /// As [`cutter`](Self::cutter), over what [`open`](Self::open) gave.

@@ -109,6 +109,18 @@ impl Source {
         self.raw().bytes
     }
 
+    /// Takes bytes of a file that is not compressed as read, because somebody else has read them. Says whether it is one, and
+    /// nothing of it waits here.
+    pub(super) fn skip(&mut self, bytes: usize) -> bool {
+        match &mut self.body {
+            Body::Plain(raw) if raw.ahead.is_empty() => {
+                raw.bytes += bytes as u64;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn raw(&self) -> &Raw {
         match &self.body {
             Body::Plain(raw) => raw,

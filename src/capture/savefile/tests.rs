@@ -503,3 +503,36 @@ fn a_pipe_is_read_once_and_not_touched_before() {
     assert!(cutter.next(Vec::new()).is_none());
     writer.join().unwrap();
 }
+
+/// Blocks that are used, left out, or read for nothing.
+#[test]
+fn blocks_that_are_read_ahead_change_nothing() {
+    use std::io::Write;
+    let seen = |frame: Frame<'_>| (frame.at.as_nanos(), frame.link.0, frame.wire_len, frame.bytes.to_vec());
+    for bytes in [small_pcap(), small_pcapng()] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        for chunk_bytes in 1..=bytes.len() + 1 {
+            let (expected, end, counts) = read(&bytes, chunk_bytes).unwrap();
+            let mut cutter = Cutter::of_file(file.reopen().unwrap(), chunk_bytes).unwrap();
+            let blocks = cutter.blocks().unwrap().clone();
+            let (mut frames, mut used, mut turn) = (Vec::new(), 0, 0);
+            loop {
+                let mut buffer = Vec::new();
+                let block = match turn % 4 {
+                    0 => None,
+                    1 => blocks.read(&mut buffer).and_then(|_| blocks.read(&mut buffer)),
+                    _ => blocks.read(&mut buffer),
+                };
+                turn += 1;
+                let fits = block.as_ref().is_some_and(|block| blocks.position() == block.begins);
+                let Some(chunk) = cutter.next_with(buffer, block) else { break };
+                used += usize::from(fits);
+                frames.extend(chunk.frames().map(|(_, frame)| seen(frame)));
+            }
+            assert_eq!(frames, expected, "chunks of {chunk_bytes}");
+            assert_eq!((cutter.end().unwrap(), cutter.counts()), (end, counts));
+            assert!(used > 0 || 2 * chunk_bytes > bytes.len(), "chunks of {chunk_bytes}");
+        }
+    }
+}
