@@ -1,9 +1,9 @@
 //! Threads, channels and shutdown: the only code that spawns, and the only clock.
 //!
-//! Each thread of a replay cuts the next chunk of the capture (under a lock), scans it, and hands it on. The calling thread is one of them: it
-//! merges the chunks in order, correlates, and writes; while there is nothing to merge it scans like the others, so that as many threads
-//! as were asked for have work, and no more. No more than a few chunks exist at once: their memory goes round. With one thread, the same
-//! machines run one after the other, without any channel.
+//! Each thread of a replay cuts the next chunk of the capture (under a lock; blocks of plain files are read before), scans it, and hands
+//! it on. The calling thread is one of them: it merges the chunks in order, correlates, and writes; while there is nothing to merge it
+//! scans like the others, so that as many threads as were asked for have work, and no more. No more than a few chunks exist at once:
+//! their memory goes round. With one thread, the same machines run one after the other, without any channel.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
