@@ -158,23 +158,8 @@ impl Tap {
         let Self { thread, worker, open, lists, handles, orders, batches } = self;
         let mut lists = Cache::new(lists);
         let mut used = lists.load().clone();
-        let mut running = Running {
-            thread,
-            worker,
-            open,
-            interfaces: handles.into_iter().map(|handle| Reading::new(Some(handle))).collect(),
-            frames: 0,
-            batches,
-            held: Vec::new(),
-            held_events: 0,
-            held_tellers: 0,
-            queue_full: 0,
-            evicted: 0,
-            lost: Vec::new(),
-            told_at: Timestamp::default(),
-            swept: Timestamp::default(),
-            stop: None,
-        };
+        let interfaces = handles.into_iter().map(|handle| Reading::new(Some(handle))).collect();
+        let mut running = Running::new(thread, worker, open, interfaces, batches);
         let mut silent = 0;
         loop {
             // Between frames: every name is looked up in one set of lists, the old or the new.
@@ -237,6 +222,33 @@ impl Reading {
 }
 
 impl Running {
+    /// The state of a thread that has read nothing yet.
+    fn new(
+        thread: usize,
+        worker: Worker,
+        open: Open,
+        interfaces: Vec<Reading>,
+        batches: Sender<Batch>,
+    ) -> Self {
+        Self {
+            thread,
+            worker,
+            open,
+            interfaces,
+            frames: 0,
+            batches,
+            held: Vec::new(),
+            held_events: 0,
+            held_tellers: 0,
+            queue_full: 0,
+            evicted: 0,
+            lost: Vec::new(),
+            told_at: Timestamp::default(),
+            swept: Timestamp::default(),
+            stop: None,
+        }
+    }
+
     fn obey(&mut self, order: Order) {
         match order {
             Order::Stop(from) => self.stop = Some(from),
@@ -430,23 +442,8 @@ mod tests {
     /// A thread without interfaces, and the queue that it tells into.
     fn running() -> (Running, Receiver<Batch>) {
         let (batches, told) = crossbeam_channel::bounded(1);
-        let running = Running {
-            thread: 0,
-            worker: Worker::new(Arc::new(Lists::builtin()), false, None),
-            open: Open::default(),
-            interfaces: Vec::new(),
-            frames: 0,
-            batches,
-            held: Vec::new(),
-            held_events: 0,
-            held_tellers: 0,
-            queue_full: 0,
-            evicted: 0,
-            lost: Vec::new(),
-            told_at: Timestamp::default(),
-            swept: Timestamp::default(),
-            stop: None,
-        };
+        let worker = Worker::new(Arc::new(Lists::builtin()), false, None);
+        let running = Running::new(0, worker, Open::default(), Vec::new(), batches);
         (running, told)
     }
 

@@ -16,6 +16,7 @@ mod report;
 mod sorted;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
