@@ -328,9 +328,9 @@ fn a_round_of_tetragon_in_a_pod() {
 }
 
 #[test]
-fn a_round_of_ocsf() {
+fn a_round_of_ocsf_says_of_the_connections_of_another_feed_what_ran() {
     let scene = two(WINDOWS);
-    round(&scene, &scene.ocsf(), "tuple-and-name", "ocsf", "");
+    round(&scene, &scene.ocsf_and_5156(), "tuple", "security", "");
 }
 
 #[test]

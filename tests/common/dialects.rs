@@ -146,28 +146,24 @@ impl Scene {
         })
     }
 
-    /// Classes 1007, 4001 and 4003 of the Open Cybersecurity Schema Framework.
-    pub fn ocsf(&self) -> String {
-        self.lines(|number, at, on, program, told| {
-            let process = json!({
-                "pid": program.pid, "uid": format!("p-{}", program.pid), "name": program.name(), "file": {"path": program.image, "name": program.name()},
-                "cmd_line": program.line, "created_time": millis(program.started), "user": {"name": "a", "domain": "CORP"},
-                "parent_process": {"pid": program.parent_pid(), "file": {"path": program.parent}}
-            });
-            let device = json!({"hostname": on.name, "uid": format!("device-{}", on.name), "type_id": 2});
-            let mut record = match told {
-                Told::Start => json!({"class_uid": 1007, "activity_id": 1, "process": process,
-                    "actor": {"process": {"pid": program.parent_pid(), "file": {"path": program.parent}}}}),
-                Told::Connection { from, to } => json!({"class_uid": 4001, "activity_id": 1, "actor": {"process": process},
-                    "src_endpoint": {"ip": dotted(from.0), "port": from.1}, "dst_endpoint": {"ip": dotted(to.0), "port": to.1},
-                    "connection_info": {"protocol_num": 6, "direction_id": 2}}),
-                Told::Question { name, answer } => json!({"class_uid": 4003, "activity_id": 2, "actor": {"process": process},
-                    "query": {"hostname": name, "type": "A"}, "answers": [{"type": "A", "rdata": dotted(*answer)}], "rcode": "NoError"}),
-            };
-            record["device"] = device;
-            record["time"] = json!(millis(at));
-            record["metadata"] = json!({"uid": format!("o-{number}"), "version": "1.3.0", "product": {"name": "an agent"}});
-            Some(record)
+    /// Starts of class 1007 of the Open Cybersecurity Schema Framework, as what Windows audits is written in it; and the connections as the
+    /// Windows Filtering Platform tells them (5156), which know no more of the process than its number and file.
+    pub fn ocsf_and_5156(&self) -> String {
+        self.lines(|number, at, on, program, told| match told {
+            Told::Start => Some(json!({
+                "class_uid": 1007, "activity_id": 1, "time": millis(at), "device": {"name": on.name, "type_id": 0},
+                "metadata": {"uid": format!("o-{number}"), "version": "0.31.2", "product": {"name": "Microsoft Windows"}},
+                "process": {"pid": program.pid, "cmd_line": program.line, "file": {"path": program.image, "name": program.name()}},
+                "actor": {"process": {"pid": program.parent_pid(), "file": {"path": program.parent}}, "user": {"name": "a", "domain": "CORP"}}
+            })),
+            Told::Connection { from, to } => Some(json!({
+                "EventID": 5156, "SourceName": "Microsoft-Windows-Security-Auditing", "TimeCreated": iso(at), "Hostname": on.name,
+                "RecordNumber": number, "ProcessId": program.pid.to_string(), "Direction": "%%14593", "Protocol": "6",
+                "Application": program.image.replacen("C:", r"\device\harddiskvolume2", 1).to_lowercase(),
+                "SourceAddress": dotted(from.0), "SourcePort": from.1.to_string(),
+                "DestAddress": dotted(to.0), "DestPort": to.1.to_string()
+            })),
+            Told::Question { .. } => None,
         })
     }
 

@@ -1,32 +1,24 @@
-//! The Open Cybersecurity Schema Framework: Process Activity (1007), Network Activity (4001) and DNS Activity (4003).
+//! The Open Cybersecurity Schema Framework: Process Activity (1007).
 //!
-//! A launched process is `process`, who launched it `actor.process`; of connections and questions the actor is the process. Records of
-//! networks alone have no actor, and are passed over.
+//! A launched process is `process`, who launched it `actor.process`. Network Activity (4001) and DNS Activity (4003) are passed over: the
+//! schema lets their actor be a process, but no published record has one together with both addresses.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use super::document::Node;
 use super::{Outcome, Refusal, Tell, time, values};
-use crate::originator::record::{
-    Clock, Connection, End, FeedKind, NameKind, Parent, Process, Query, Record, Said, Side, Time,
-};
+use crate::originator::record::{Clock, FeedKind, Parent, Process, Record, Said, Time};
 
-/// The most answers that are taken.
-const MAX_ANSWERS: usize = 256;
+/// The most hashes that are taken.
+const MAX_HASHES: usize = 256;
 
 /// Tells what a record says.
 pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
     let class = record.small::<u32>("class_uid");
     let activity = record.small::<u32>("activity_id");
-    let actor = record.get("actor.process");
-    let said = match (class, activity, actor) {
-        (Some(1007), Some(1), _) => start(record),
-        (Some(1007), Some(2), _) => {
-            record.get("process").ok_or(Refusal::NoProcess).and_then(process).map(Said::End)
-        }
-        (Some(4001), Some(1 | 2 | 4 | 6), Some(actor)) => connection(record, actor),
-        (Some(4003), _, Some(actor)) => query(record, actor),
+    let (said, kind) = match (class, activity) {
+        (Some(1007), Some(1)) => (start(record), "1007.1"),
+        (Some(1007), Some(2)) => (end(record), "1007.2"),
         _ => return Outcome::PassedOver,
     };
     let what = match said {
@@ -40,16 +32,12 @@ pub(super) fn read(record: Node<'_>, tell: Tell<'_>) -> Outcome {
         let count = record.number(path).and_then(|count| i64::try_from(count).ok())?;
         Some(Time { at: time::milliseconds(count), clock })
     };
-    // What sums up or ends a connection says when it was written, not when it began.
-    let clock = if class == Some(4001) && activity != Some(1) { Clock::Received } else { Clock::Event };
-    let began = at("start_time", Clock::Event).filter(|_| class == Some(4001));
     let mut times =
-        [began, at("time", clock), at("metadata.logged_time", Clock::Received)].into_iter().flatten();
+        [at("time", Clock::Event), at("metadata.logged_time", Clock::Received)].into_iter().flatten();
     let Some(time) = times.next() else { return Outcome::Refused(Refusal::NoTime) };
-    let (class, activity) = (class.unwrap_or_default(), activity.unwrap_or_default());
     tell(Record {
         feed: FeedKind::Ocsf,
-        kind: Cow::Owned(format!("{class}.{activity}")),
+        kind: Cow::Borrowed(kind),
         id: record.text("metadata.uid"),
         host,
         host_id: record.text("device.uid"),
@@ -86,7 +74,7 @@ fn process(node: Node<'_>) -> Result<Process<'_>, Refusal> {
         parent: node.get("parent_process").and_then(parent),
         ..Process::default()
     };
-    for (_, hash) in node.get("file.hashes").into_iter().flat_map(Node::children).take(MAX_ANSWERS) {
+    for (_, hash) in node.get("file.hashes").into_iter().flat_map(Node::children).take(MAX_HASHES) {
         let value = hash.text("value").unwrap_or_default();
         match hash.number("algorithm_id") {
             Some(1) => process.md5 = values::hash_of::<32>(&value),
@@ -116,6 +104,10 @@ fn parent(node: Node<'_>) -> Option<Parent<'_>> {
     })
 }
 
+fn end(record: Node<'_>) -> Result<Said<'_>, Refusal> {
+    record.get("process").ok_or(Refusal::NoProcess).and_then(process).map(Said::End)
+}
+
 fn start(record: Node<'_>) -> Result<Said<'_>, Refusal> {
     let mut process = record.get("process").ok_or(Refusal::NoProcess).and_then(process)?;
     process.started = None;
@@ -124,45 +116,4 @@ fn start(record: Node<'_>) -> Result<Said<'_>, Refusal> {
         .or_else(|| values::user(record.text("actor.user.domain"), record.text("actor.user.name")));
     process.parent = process.parent.or_else(|| parent(record.get("actor.process")?));
     Ok(Said::Start(process))
-}
-
-fn connection<'d>(record: Node<'d>, actor: Node<'d>) -> Result<Said<'d>, Refusal> {
-    let end = |ip: &str, port: &str| {
-        let ip = record.text(ip).and_then(|text| values::address(&text)).ok_or(Refusal::NoAddress)?;
-        Ok(End { ip, port: record.small(port).filter(|port| *port > 0) })
-    };
-    let initiated = match record.small::<u32>("connection_info.direction_id") {
-        Some(2) => Some(true),
-        Some(1) => Some(false),
-        _ => None,
-    };
-    let protocol =
-        record.text("connection_info.protocol_num").or_else(|| record.text("connection_info.protocol_name"));
-    let name = record.text("dst_endpoint.hostname").or_else(|| record.text("dst_endpoint.domain"));
-    Ok(Said::Connection(Connection {
-        process: process(actor)?,
-        protocol: protocol.as_deref().and_then(values::protocol),
-        ends: [end("src_endpoint.ip", "src_endpoint.port")?, end("dst_endpoint.ip", "dst_endpoint.port")?],
-        local: initiated.map(|initiated| if initiated { Side::First } else { Side::Second }),
-        initiated,
-        name: name.map(|name| (name, NameKind::Vendor)),
-        count: record.small("count").filter(|count| *count > 0).unwrap_or(1),
-    }))
-}
-
-fn query<'d>(record: Node<'d>, actor: Node<'d>) -> Result<Said<'d>, Refusal> {
-    let answers = || record.get("answers").into_iter().flat_map(Node::children).map(|(_, answer)| answer);
-    let addresses: Vec<IpAddr> =
-        answers().filter_map(|answer| values::address(&answer.text("rdata")?)).take(MAX_ANSWERS).collect();
-    let alias = |answer: Node<'d>| match answer.text("type").as_deref() {
-        Some("CNAME") => answer.text("rdata"),
-        _ => None,
-    };
-    Ok(Said::Query(Query {
-        process: process(actor)?,
-        name: record.text("query.hostname").ok_or(Refusal::NoName)?,
-        addresses,
-        aliases: answers().filter_map(alias).take(MAX_ANSWERS).collect(),
-        status: record.text("rcode").or_else(|| record.text("rcode_id")),
-    }))
 }
