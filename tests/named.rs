@@ -343,6 +343,8 @@ fn rounds_without_a_port_of_ones_own_are_at_no_tuple() {
 
 #[test]
 fn a_round_of_elastic_defend() {
+    // `connection_attempted`, after elastic/endpoint-package, `windows_network_attempted_accepted_and_disconnect.md`: that and
+    // `connection_accepted`, of which `tests/data/telemetry` has a record, have the same fields.
     let scene = two(WINDOWS);
     round(&scene, &scene.elastic_defend(), "tuple-and-name", "elastic-defend", "");
 }

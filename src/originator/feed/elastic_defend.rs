@@ -2,6 +2,10 @@
 //!
 //! Its connections have the process's identity and path, not its command line or parent: those are in the process's own event. Only on
 //! macOS do they have the name that was asked for; elsewhere it stands in events of DNS, which the process itself is named in.
+//!
+//! Of `connection_attempted` no whole record was published. The maker lists its fields in one with those of `connection_accepted` and
+//! `disconnect_received`, of which there are: elastic/endpoint-package, `custom_documentation/doc/endpoint/network/windows/`
+//! `windows_network_attempted_accepted_and_disconnect.md`, commit 35ca51bd8de344be3f2c06b385f976a1a6f72f66.
 
 use super::document::Node;
 use super::{Outcome, Refusal, Tell, ecs};

@@ -1,4 +1,4 @@
-//! Events of Windows as flat JSON, in the three ways of the collections of the Open Threat Research Forge: winlogbeat 6 through Kafka
+//! Events of Windows as flat JSON, in the three ways of the collections of the Open Threat Research Forge: winlogbeat 5 and 6
 //! (`event_data`), NXLog (`SourceModuleType`), and an export by PowerShell (`TimeCreated`).
 //!
 //! Their times are told as they are: NXLog writes local time without a zone, the export local time with a `Z` that is false.
