@@ -276,6 +276,8 @@ fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        // What Windows wrote is a folder of its own, and tried in `evtx.rs`.
+        .filter(|path| path.is_file())
         .filter(|path| !path.extension().is_some_and(|extension| extension == "told" || extension == "md"))
         .collect();
     files.sort();

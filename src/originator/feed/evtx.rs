@@ -25,6 +25,9 @@ const CHUNK: usize = 64 * 1024;
 /// Where in a chunk records begin.
 const RECORDS: usize = 512;
 
+/// What a record begins with. Its size follows, and stands at its end again.
+const RECORD_MAGIC: &[u8] = b"**\0\0";
+
 /// A file that is being read.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -67,6 +70,8 @@ impl Log {
         }
         if self.chunk.len() > RECORDS && self.chunk.iter().any(|byte| *byte != 0) {
             tally.refuse(Refusal::CutShort, self.chunks + 1);
+            // A record that is cut off would be told with what is missing left out.
+            self.chunk.truncate(whole(&self.chunk));
             self.chunk.resize(CHUNK, 0);
             self.read(tally, tell);
         }
@@ -96,4 +101,27 @@ impl Log {
             }
         }
     }
+}
+
+/// Where the last record ends that is whole.
+fn whole(chunk: &[u8]) -> usize {
+    let (mut at, mut end) = (RECORDS, RECORDS);
+    while let Some(rest) = chunk.get(at..).filter(|rest| !rest.is_empty()) {
+        match size(rest) {
+            Some(size) => {
+                at += size;
+                end = at;
+            }
+            None => at += 1,
+        }
+    }
+    end
+}
+
+/// The size of the record that these bytes begin with, when it is whole.
+fn size(bytes: &[u8]) -> Option<usize> {
+    let (size, _) = bytes.strip_prefix(RECORD_MAGIC)?.split_first_chunk()?;
+    let size = u32::from_le_bytes(*size) as usize;
+    let (_, again) = bytes.get(8..size)?.split_last_chunk()?;
+    (u32::from_le_bytes(*again) as usize == size).then_some(size)
 }
