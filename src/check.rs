@@ -39,8 +39,7 @@ pub fn run(config: &config::Check) -> io::Result<u8> {
         }
     }
     if config.hostnames.is_empty() && config.feeds.is_empty() {
-        let services: std::collections::BTreeSet<&str> =
-            lists.entries().map(|entry| entry.service()).collect();
+        let services: std::collections::HashSet<&str> = lists.services().collect();
         writeln!(out, "{} suffixes of {} services", lists.len(), services.len())?;
         if !allow.entries().is_empty() {
             writeln!(out, "{} entries of allow lists", allow.entries().len())?;

@@ -123,7 +123,7 @@ fn look_alikes(suffix: &str) -> Vec<String> {
 #[test]
 fn nothing_meets_an_entry_that_only_looks_like_it() {
     let lists = Lists::builtin();
-    let suffixes: HashSet<&str> = lists.entries().map(|entry| &*entry.suffix).collect();
+    let suffixes: HashSet<Box<str>> = lists.entries().map(|entry| entry.suffix).collect();
     let by_labels = |name: &str| {
         let labels: Vec<&str> = name.split('.').collect();
         let parents = (0..labels.len()).map(|from| labels[from..].join("."));

@@ -286,7 +286,7 @@ impl Reader<'_> {
         self.suffix(text, number, &mut allow).then_some(allow)
     }
 
-    fn chunk(&mut self, chunk: &Chunk<'_>) -> Option<Allow> {
+    fn chunk(&mut self, chunk: &Chunk) -> Option<Allow> {
         if !chunk.is_entry(HEADER) {
             // What stands before the first entry can only be comments.
             let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
@@ -296,7 +296,7 @@ impl Reader<'_> {
             });
             return None;
         }
-        let form = match toml::from_str(chunk.text) {
+        let form = match toml::from_str(&chunk.text) {
             Ok(Document { allow: [form] }) => form,
             Err(error) => {
                 let (line, text) = chunk.line_at(error.span().map_or(0, |span| span.start));
@@ -358,7 +358,7 @@ impl Reader<'_> {
             return None;
         }
         if let Some(service) = &allow.service
-            && !self.lists.entries().any(|entry| entry.service() == &**service)
+            && !self.lists.services().any(|known| *known == **service)
         {
             self.problems.note(line, service, "is no service of the lists, and never allows anything", "");
         }

@@ -1,42 +1,5 @@
-//! The built-in catalogue, and the TOML form that it shares with lists of the user.
-//!
-//! One file a category in `catalogue/`, made for reading and editing:
-//!
-//! ```toml
-//! category = "cloud-storage"                       # for every service of the file, as are the next four
-//! techniques = ["T1102.002", "T1567.002"]          # ATT&CK
-//! tier = 2                                         # how noisy: 1 a contact is news … 4 on every network all day
-//! also = ["collaboration"]                         # further categories
-//! clients = ["@office", "dropbox"]                 # own programs: file names in lower case, without .exe; @ a class
-//!
-//! [expand]
-//! site = ["paris", "rome"]                         # {site} in a suffix stands for each of these
-//!
-//! [[service]]
-//! name = "Dropbox"                                 # without a name, each suffix is a service of its own
-//! suffixes = ["dropbox.com", "dropboxapi.com"]     # each matches itself and every name below it
-//! tenants = ["contoso.example"]                    # suffixes too: the label in front of them names a customer
-//! not-tenants = ["www"]                            # but these labels do not
-//! tiers = { "dropbox.com" = 3 }                    # where one suffix differs from its service
-//! ```
-//!
-//! A service may say `category`, `techniques`, `tier`, `also` and `clients` for itself. It is read as a
-//! document of its own, so that a mistake in one costs that one. `{aws-region}`, `{azure-region}` and `{gcp-region}` stand for
-//! the words of `expand.toml`; names that other lists have and this one leaves out are in `left-out.toml`, with the reason.
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
-
-use serde::Deserialize;
-use toml::Spanned;
-
-use super::chunk::{Chunk, chunks};
-use super::index::Adding;
-use super::{Entry, Service, Tier, parse, suffix};
-use crate::hostname::NameBuf;
-
-/// What begins a service.
-pub(super) const HEADER: &str = "[[service]]";
+//! The built-in catalogue: one file a category in `catalogue/`, in the TOML form that [`form`](super::form) reads; names that other lists
+//! have and this one leaves out are in `left-out.toml`, with the reason.
 
 /// The name of the built-in list in entries.
 pub(super) const LIST: &str = "builtin";
@@ -108,170 +71,13 @@ pub(super) const FILES: &[File] = files!(
     "webhook"
 );
 
-/// Words that every list may use in braces.
-static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    // A test holds that it is well-formed.
-    toml::from_str(include_str!("expand.toml")).unwrap_or_default()
-});
-
-type Words = BTreeMap<String, Vec<String>>;
-
-/// Reads a list in TOML.
-pub(super) fn parse(text: &str, list: &Arc<str>, adding: &mut Adding<'_>) {
-    let mut reader = Reader { list, head: Head::default(), buffer: NameBuf::new(), adding };
-    for chunk in chunks(text, HEADER) {
-        reader.chunk(&chunk);
-    }
-}
-
-/// What a file says for all its services, or one says for itself.
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Head {
-    category: Option<String>,
-    techniques: Option<Vec<String>>,
-    tier: Option<i64>,
-    also: Option<Vec<String>>,
-    clients: Option<Vec<String>>,
-    #[serde(default)]
-    expand: Words,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    service: [Form; 1],
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Form {
-    name: Option<String>,
-    category: Option<String>,
-    techniques: Option<Vec<String>>,
-    tier: Option<i64>,
-    also: Option<Vec<String>>,
-    clients: Option<Vec<String>>,
-    #[serde(default)]
-    suffixes: Vec<Spanned<String>>,
-    #[serde(default)]
-    tenants: Vec<Spanned<String>>,
-    #[serde(default)]
-    not_tenants: Vec<String>,
-    #[serde(default)]
-    tiers: BTreeMap<Spanned<String>, i64>,
-}
-
-struct Reader<'a, 'b> {
-    list: &'a Arc<str>,
-    head: Head,
-    buffer: NameBuf,
-    adding: &'a mut Adding<'b>,
-}
-
-impl Reader<'_, '_> {
-    fn chunk(&mut self, chunk: &Chunk<'_>) {
-        let result = if chunk.is_entry(HEADER) {
-            toml::from_str(chunk.text).map(|Document { service: [form] }| self.service(chunk, form))
-        } else {
-            toml::from_str(chunk.text).map(|head| self.head = head)
-        };
-        if let Err(error) = result {
-            let (line, text) = chunk.line_at(error.span().map_or(0, |span| span.start));
-            self.adding.problems.refuse(
-                line,
-                text,
-                error.message(),
-                "nothing was taken from this part of the file",
-            );
-        }
-    }
-
-    fn service(&mut self, chunk: &Chunk<'_>, form: Form) {
-        let head = &self.head;
-        let strings = |own: Option<Vec<String>>, common: &Option<Vec<String>>| -> Box<[Box<str>]> {
-            let list = own.or_else(|| common.clone()).unwrap_or_default();
-            list.into_iter().map(String::into_boxed_str).collect()
-        };
-        let about = Arc::new(Service {
-            name: form.name.map(String::into_boxed_str),
-            category: form
-                .category
-                .or_else(|| head.category.clone())
-                .map_or_else(|| parse::PLAIN_CATEGORY.into(), String::into_boxed_str),
-            also: strings(form.also, &head.also),
-            techniques: strings(form.techniques, &head.techniques),
-            clients: strings(form.clients, &head.clients),
-            not_tenants: strings(Some(form.not_tenants), &None),
-            list: Arc::clone(self.list),
-        });
-        let tier = form.tier.or(head.tier).unwrap_or(2);
-        for (suffixes, tenants) in [(&form.suffixes, false), (&form.tenants, true)] {
-            for suffix in suffixes {
-                let tier = form.tiers.get(suffix.as_ref().as_str()).copied().unwrap_or(tier);
-                self.suffix(chunk, suffix, tier, tenants, &about);
-            }
-        }
-        for suffix in form.tiers.keys() {
-            if !form.suffixes.iter().chain(&form.tenants).any(|listed| listed == suffix) {
-                let (line, text) = chunk.line_at(suffix.span().start);
-                self.adding.problems.refuse(
-                    line,
-                    text,
-                    "gives a tier to what is no suffix of this service",
-                    "",
-                );
-            }
-        }
-    }
-
-    fn suffix(
-        &mut self,
-        chunk: &Chunk<'_>,
-        text: &Spanned<String>,
-        tier: i64,
-        tenants: bool,
-        about: &Arc<Service>,
-    ) {
-        let (line, _) = chunk.line_at(text.span().start);
-        let Some(tier) = Tier::from_number(tier) else {
-            self.adding.problems.refuse(
-                line,
-                text.as_ref(),
-                format_args!("has tier {tier}"),
-                "tiers are 1 to 4",
-            );
-            return;
-        };
-        for text in self.expanded(text.as_ref()) {
-            match suffix::read(&text, &mut self.buffer) {
-                Ok(suffix) => {
-                    let suffix = suffix.into();
-                    self.adding.entry(line, Entry { suffix, tier, tenants, about: Arc::clone(about) });
-                }
-                Err(wrong) => self.adding.problems.refuse(line, &text, wrong.wrong, wrong.right),
-            }
-        }
-    }
-
-    /// The suffix with each word of `[expand]` in its place; itself, where there is none.
-    fn expanded(&self, text: &str) -> Vec<String> {
-        if !text.contains('{') {
-            return vec![text.to_owned()];
-        }
-        let found = self.head.expand.iter().chain(&*WORDS).find_map(|(name, words)| {
-            let (before, after) = text.split_once(&format!("{{{name}}}"))?;
-            Some(words.iter().map(|word| format!("{before}{word}{after}")).collect())
-        });
-        found.unwrap_or_else(|| vec![text.to_owned()])
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
     use crate::hostname::Hostname;
-    use crate::lists::{Builder, Lists};
+    use crate::lists::{Builder, Lists, Service};
 
     /// The names of the five published detections whose lists the catalogue began with.
     const SEEDS: [&str; 61] = [
@@ -415,26 +221,6 @@ mod tests {
         }
     }
 
-    /// Services and suffixes in alphabetical order, so that everybody finds and adds them in the same place.
-    #[test]
-    fn the_catalogue_is_sorted() {
-        let mut names = std::collections::HashSet::new();
-        for file in FILES {
-            let mut last = String::new();
-            for chunk in chunks(file.text, HEADER).iter().skip(1) {
-                let Document { service: [form] } = toml::from_str(chunk.text).unwrap();
-                let name = form.name.unwrap().to_lowercase();
-                assert!(last < name, "{}: {name} after {last}", file.name);
-                assert!(names.insert(name.clone()), "{}: {name} is a service of another file", file.name);
-                last = name;
-                assert!(!form.suffixes.is_empty() || !form.tenants.is_empty(), "{last}");
-                for suffixes in [form.suffixes, form.tenants] {
-                    assert!(suffixes.is_sorted_by(|a, b| a.as_ref() < b.as_ref()), "{}: {last}", file.name);
-                }
-            }
-        }
-    }
-
     #[test]
     fn every_file_of_the_folder_is_built_in() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lists/catalogue");
@@ -453,7 +239,6 @@ mod tests {
 
     #[test]
     fn words_in_braces_are_expanded() {
-        assert!(WORDS.values().all(|words| words.len() > 30 && words.is_sorted()));
         let lists = Lists::builtin();
         assert!(lists.entries().all(|entry| !entry.suffix.contains(['{', '}'])));
         let s3 = lists.lookup("contoso-backup.s3.eu-west-1.amazonaws.com").unwrap();

@@ -1,33 +1,55 @@
 //! A TOML file cut into its entries, so that a mistake in one costs that one.
 
 /// A part of the file that is a document by itself: what stands before the first entry, or one entry.
-pub(super) struct Chunk<'t> {
-    pub(super) text: &'t str,
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) text: String,
     /// The number of its first line, from 1.
     pub(super) line: usize,
     /// Where its lines begin, from its own start.
     starts: Vec<usize>,
 }
 
-/// The parts of a file whose entries each begin with a line `header`, such as `[[service]]`.
-pub(super) fn chunks<'t>(text: &'t str, header: &str) -> Vec<Chunk<'t>> {
-    let mut chunks = Vec::new();
-    let (mut start, mut end) = (0, 0);
-    let (mut first, mut starts) = (1, Vec::new());
-    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        if line.trim_start().starts_with(header) {
-            chunks.push((start..end, first, std::mem::take(&mut starts)));
-            (start, first) = (end, number);
-        }
-        starts.push(end - start);
-        end += line.len();
-    }
-    chunks.push((start..end, first, starts));
-    let chunk = |(range, line, starts)| Some(Chunk { text: text.get(range)?, line, starts });
-    chunks.into_iter().filter_map(chunk).collect()
+/// Cuts a file that comes line by line.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    /// What each entry begins with, such as `[[service]]`.
+    header: &'static str,
+    open: Chunk,
 }
 
-impl Chunk<'_> {
+impl Cutter {
+    pub(super) const fn new(header: &'static str) -> Self {
+        Self { header, open: Chunk { text: String::new(), line: 1, starts: Vec::new() } }
+    }
+
+    /// Takes the next line, with its end. Gives the part before it, where the line begins another.
+    pub(super) fn line(&mut self, line: &str) -> Option<Chunk> {
+        let begins = line.trim_start().starts_with(self.header);
+        let done = begins.then(|| {
+            let next = self.open.line + self.open.starts.len();
+            std::mem::replace(&mut self.open, Chunk { text: String::new(), line: next, starts: Vec::new() })
+        });
+        self.open.starts.push(self.open.text.len());
+        self.open.text.push_str(line);
+        done
+    }
+
+    /// The last part.
+    pub(super) fn end(self) -> Chunk {
+        self.open
+    }
+}
+
+/// The parts of a file whose entries each begin with a line `header`.
+pub(super) fn chunks(text: &str, header: &'static str) -> Vec<Chunk> {
+    let mut cutter = Cutter::new(header);
+    let mut chunks: Vec<Chunk> = text.split_inclusive('\n').filter_map(|line| cutter.line(line)).collect();
+    chunks.push(cutter.end());
+    chunks
+}
+
+impl Chunk {
     /// Whether it is an entry, and not what stands before the first.
     pub(super) fn is_entry(&self, header: &str) -> bool {
         self.text.trim_start().starts_with(header)

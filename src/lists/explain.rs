@@ -1,5 +1,6 @@
 //! Why a hostname meets an entry, or meets none although it looks as if it should.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 
@@ -45,25 +46,26 @@ impl Lists {
     }
 
     fn near<'a>(&'a self, hostname: &str) -> Vec<NearMiss<'a>> {
-        let mut nearest: [Option<NearMiss<'a>>; 3] = [None; 3];
-        for entry in self.entries() {
-            let suffix = &*entry.suffix;
-            let (slot, miss) = if hostname.ends_with(suffix) {
-                (0, NearMiss::InsideLabel(entry))
+        // The longer suffix is the nearer; the alphabet decides the rest, so that the answer is always the same.
+        let mut nearest: [Option<(usize, Reverse<&str>, u32)>; 3] = [None; 3];
+        for (number, suffix) in self.suffixes() {
+            let slot = if hostname.ends_with(suffix) {
+                0
             } else if holds_on_boundaries(hostname, suffix) {
-                (1, NearMiss::NotAtEnd(entry))
+                1
             } else if suffix.strip_suffix(hostname).is_some_and(|front| front.ends_with('.')) {
-                (2, NearMiss::Above(entry))
+                2
             } else {
                 continue;
             };
-            if let Some(best) = nearest.get_mut(slot)
-                && best.is_none_or(|best| best.rank() < miss.rank())
-            {
-                *best = Some(miss);
+            if let Some(best) = nearest.get_mut(slot) {
+                *best = (*best).max(Some((suffix.len(), Reverse(suffix), number)));
             }
         }
-        nearest.into_iter().flatten().collect()
+        let kinds: [fn(&'a Entry) -> NearMiss<'a>; 3] =
+            [NearMiss::InsideLabel, NearMiss::NotAtEnd, NearMiss::Above];
+        let misses = kinds.into_iter().zip(nearest);
+        misses.filter_map(|(kind, best)| best.and_then(|best| Some(kind(self.made(best.2)?)))).collect()
     }
 }
 
@@ -81,12 +83,6 @@ impl<'a> NearMiss<'a> {
         match self {
             Self::InsideLabel(entry) | Self::NotAtEnd(entry) | Self::Above(entry) => entry,
         }
-    }
-
-    /// The longer suffix is the nearer; the alphabet decides the rest, so that the answer is always the same.
-    fn rank(&self) -> (usize, std::cmp::Reverse<&'a str>) {
-        let suffix = &*self.entry().suffix;
-        (suffix.len(), std::cmp::Reverse(suffix))
     }
 }
 

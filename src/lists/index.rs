@@ -1,25 +1,26 @@
 //! The index: a hostname, and the entry with the longest suffix that it ends with on a label boundary.
 //!
-//! Every suffix of a name that begins at a label is looked up in a hash set, longest first: a name has few labels,
+//! Every suffix of a name that begins at a label is looked up in a hash table, longest first: a name has few labels,
 //! and hashing twenty bytes is cheaper than walking a tree of them. A set of the lengths that occur saves lookups that
-//! could not succeed, first of all the one for `com`, and a filter by the first octets nearly all others. This file knows no format; [`parse`]
-//! does.
+//! could not succeed, first of all the one for `com`, and a filter by the first octets nearly all others. This file knows no format;
+//! [`parse`](super::parse) does.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::fmt::Display;
+use std::sync::{Arc, OnceLock};
 
-use rustc_hash::FxBuildHasher;
-
+use super::form::Take;
+use super::parse::{Outline, Taking};
 use super::problem::{Problem, Problems};
+use super::rows::{Row, Rows};
 use super::wanted::{self, Texts, Wanted};
-use super::{Entry, Service, Tier, catalogue, parse};
+use super::{Entry, Service, Tier, catalogue};
 
-/// Every list in use, ready to be asked. Immutable; workers share one.
+/// Every list in use, ready to be asked; workers share one. What they answer does not change.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
-    entries: HashSet<BySuffix, FxBuildHasher>,
+    rows: Rows,
+    services: Vec<Arc<Service>>,
+    made: Made,
     lengths: Lengths,
     filter: Filter,
     /// Texts that only rules ask for.
@@ -36,41 +37,106 @@ impl Lists {
     /// [`Hostname`](crate::hostname::Hostname) or a [`NameBuf`](crate::hostname::NameBuf) has it.
     #[inline]
     pub fn lookup(&self, hostname: &str) -> Option<&Arc<Entry>> {
-        let mut rest = hostname;
-        loop {
-            if self.lengths.contains(rest.len())
-                && self.filter.may_have(rest)
-                && let Some(found) = self.entries.get(rest)
-            {
-                return Some(&found.0);
-            }
-            // Labels are short: a search that is made for long texts costs more.
-            let dot = rest.bytes().position(|byte| byte == b'.');
-            match dot.and_then(|dot| rest.get(dot + 1..)) {
-                Some(parent) => rest = parent,
-                None => return self.texts.as_ref()?.find(hostname),
-            }
+        match self.find(hostname) {
+            Some(number) => self.made(number),
+            None => self.texts.as_ref()?.find(hostname),
         }
     }
 
     /// The entry of exactly this suffix.
     pub fn entry(&self, suffix: &str) -> Option<&Arc<Entry>> {
-        self.entries.get(suffix).map(|found| &found.0)
+        self.made(self.rows.find(suffix)?)
     }
 
-    /// Every entry, in no particular order.
-    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.entries.iter().map(|entry| &entry.0)
+    /// Every entry, in the order of the lists. Each is made for whoever asks: for people, not for packets.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.rows.iter().filter_map(|row| self.make(row))
+    }
+
+    /// The service of every entry: its name, or the suffix itself where the list says no more.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|row| {
+            let name = self.services.get(row.service as usize).and_then(|about| about.name.as_deref());
+            name.unwrap_or_else(|| self.rows.suffix(row))
+        })
     }
 
     /// How many suffixes there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    pub const fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Whether nothing is listed.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.rows.len() == 0
+    }
+
+    /// Octets that the suffixes occupy, with what finds them.
+    pub const fn octets(&self) -> usize {
+        self.rows.octets() + self.filter.octets() + self.made.octets()
+    }
+
+    /// The number of the longest suffix that the hostname equals or lies below.
+    #[inline]
+    fn find(&self, hostname: &str) -> Option<u32> {
+        let mut rest = hostname;
+        loop {
+            if self.lengths.contains(rest.len())
+                && self.filter.may_have(rest)
+                && let Some(found) = self.rows.find(rest)
+            {
+                return Some(found);
+            }
+            // Labels are short: a search that is made for long texts costs more.
+            let dot = rest.bytes().position(|byte| byte == b'.');
+            rest = dot.and_then(|dot| rest.get(dot + 1..))?;
+        }
+    }
+
+    /// The suffix of every entry, by its number.
+    pub(super) fn suffixes(&self) -> impl Iterator<Item = (u32, &str)> {
+        (0..).zip(self.rows.iter().map(|row| self.rows.suffix(row)))
+    }
+
+    /// The entry of this number, made when it is asked for first.
+    #[inline]
+    pub(super) fn made(&self, number: u32) -> Option<&Arc<Entry>> {
+        self.made.get(number, || self.rows.row(number).and_then(|row| self.make(row)))
+    }
+
+    fn make(&self, row: Row) -> Option<Entry> {
+        let about = Arc::clone(self.services.get(row.service as usize)?);
+        Some(Entry { suffix: self.rows.suffix(row).into(), tier: row.tier, tenants: row.tenants, about })
+    }
+}
+
+/// Entries that were met. As good as all names meet a few of them; of a long list most are never met.
+#[derive(Clone, Debug, Default)]
+struct Made(Box<[OnceLock<Block>]>);
+
+/// The entries of [`Made::BLOCK`] numbers.
+type Block = Box<[OnceLock<Option<Arc<Entry>>>]>;
+
+impl Made {
+    /// Entries of a block: few enough that one that is met does not make room for many that are not.
+    const BLOCK: usize = 32;
+
+    /// Room for so many entries, none of them made.
+    fn new(entries: usize) -> Self {
+        Self(std::iter::repeat_with(OnceLock::new).take(entries.div_ceil(Self::BLOCK)).collect())
+    }
+
+    #[inline]
+    fn get(&self, number: u32, make: impl FnOnce() -> Option<Entry>) -> Option<&Arc<Entry>> {
+        let number = number as usize;
+        let block = self.0.get(number / Self::BLOCK)?;
+        let block = block.get_or_init(|| std::iter::repeat_with(OnceLock::new).take(Self::BLOCK).collect());
+        block.get(number % Self::BLOCK)?.get_or_init(|| make().map(Arc::new)).as_ref()
+    }
+
+    /// Octets of it while none is made.
+    const fn octets(&self) -> usize {
+        self.0.len() * size_of::<OnceLock<Block>>()
     }
 }
 
@@ -91,26 +157,39 @@ impl Builder {
         let mut builder = Self::new();
         for file in catalogue::FILES {
             // A test holds that the catalogue has no problem.
-            drop(builder.add_as(catalogue::LIST, file.text.as_bytes()));
+            drop(builder.add(catalogue::LIST, file.text));
         }
         builder
     }
 
-    /// Adds the text of a list, in any of the formats of [`parse`], and tells what it could not use.
+    /// Adds the text of a list, in any of the formats of [`parse`](super::parse), and tells what it could not use.
     ///
     /// `list` is the name in problems and in [`Entry::list`]: the path, as the user gave it.
     pub fn add(&mut self, list: &str, text: impl AsRef<[u8]>) -> Vec<Problem> {
-        self.add_as(list, text.as_ref())
+        let text = text.as_ref();
+        let mut outline = Outline::default();
+        outline.take(text);
+        let mut taking = self.take(list, outline);
+        taking.take(text);
+        taking.end()
+    }
+
+    /// Adds a list whose text comes piece by piece, and came so before to an outline.
+    pub fn take(&mut self, list: &str, outline: Outline) -> Taking<'_> {
+        let list: Arc<str> = list.into();
+        let problems = Problems::new(Arc::clone(&list));
+        Taking::new(list, outline, Adding { builder: self, problems })
     }
 
     /// Adds what rules ask for and no list has. Comes after the lists.
     pub fn want<'w>(&mut self, wanted: impl IntoIterator<Item = &'w Wanted> + Clone) {
-        let about = wanted::about();
+        let mut service = None;
         for one in wanted.clone() {
             if let Wanted::Suffix(suffix) = one
-                && self.lists.lookup(suffix).is_none()
+                && self.lists.find(suffix).is_none()
             {
-                self.insert(wanted::entry(suffix, &about));
+                let service = *service.get_or_insert_with(|| self.service(wanted::about()));
+                self.insert(suffix, service, Tier::Four, false);
             }
         }
         self.lists.texts = Texts::new(wanted);
@@ -118,46 +197,103 @@ impl Builder {
 
     /// What was added, ready to be asked.
     pub fn build(mut self) -> Lists {
-        let Lists { entries, filter, .. } = &mut self.lists;
-        entries.shrink_to_fit();
-        *filter = Filter::new(entries.len(), entries.iter().map(|entry| &*entry.0.suffix));
+        let Lists { rows, filter, made, .. } = &mut self.lists;
+        rows.shrink();
+        *filter = Filter::new(rows.len(), rows.iter().map(|row| rows.suffix(row)));
+        *made = Made::new(rows.len());
         self.lists
     }
 
-    fn add_as(&mut self, list: &str, text: &[u8]) -> Vec<Problem> {
-        let list: Arc<str> = list.into();
-        let mut problems = Problems::new(Arc::clone(&list));
-        parse::parse(text, &list, &mut Adding { builder: self, problems: &mut problems });
-        problems.finish()
+    /// Adds a service. Gives its number.
+    fn service(&mut self, service: Arc<Service>) -> u32 {
+        self.lists.services.push(service);
+        // Each has a line of its own in a list: memory ends before the numbers do.
+        u32::try_from(self.lists.services.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn insert(&mut self, entry: Entry) -> Option<Arc<Entry>> {
-        self.lists.lengths.insert(entry.suffix.len());
-        self.lists.entries.replace(BySuffix(Arc::new(entry))).map(|old| old.0)
+    fn insert(&mut self, suffix: &str, service: u32, tier: Tier, tenants: bool) {
+        self.lists.lengths.insert(suffix.len());
+        self.lists.rows.insert(suffix, service, tier, tenants);
+    }
+
+    /// What is known of a suffix.
+    fn known(&self, suffix: &str) -> Option<Entry> {
+        self.lists.make(self.lists.rows.row(self.lists.rows.find(suffix)?)?)
     }
 }
 
 /// Where a parser puts what it reads: entries into the index, and problems beside it.
+#[derive(Debug)]
 pub(super) struct Adding<'a> {
     builder: &'a mut Builder,
-    pub(super) problems: &'a mut Problems,
+    pub(super) problems: Problems,
 }
 
 impl Adding<'_> {
-    /// Makes room, so that a long list is not hashed again and again while it grows.
-    pub(super) fn reserve(&mut self, entries: usize) {
-        self.builder.lists.entries.reserve(entries);
+    /// Makes room for a list of so many suffixes that are so many octets together.
+    pub(super) fn reserve(&mut self, suffixes: usize, octets: usize) {
+        self.builder.lists.rows.reserve(suffixes, octets);
     }
 
-    /// Adds an entry about which the list says everything.
-    pub(super) fn entry(&mut self, line: usize, entry: Entry) {
-        let about = Arc::clone(&entry.about);
-        let tier = entry.tier;
-        if let Some(old) = self.builder.insert(entry) {
+    /// Adds a service of which lines say no more than that they belong to it. Gives its number.
+    pub(super) fn plain_service(&mut self, service: Service) -> u32 {
+        self.builder.service(Arc::new(service))
+    }
+
+    /// Adds a suffix of which the list says no more. Where another list knows what it is, that is kept: the line says
+    /// that the name matters, not that it is no longer Dropbox.
+    pub(super) fn plain(&mut self, line: usize, suffix: &str, service: u32) {
+        if !self.has_room(line, suffix) {
+            return;
+        }
+        let Lists { rows, services, .. } = &self.builder.lists;
+        let about = |service: u32| services.get(service as usize);
+        let Some(list) = about(service).map(|about| Arc::clone(&about.list)) else { return };
+        let known = rows.find(suffix).and_then(|number| rows.row(number));
+        let (tier, tenants, service) = match known.and_then(|row| Some((row, about(row.service)?))) {
+            Some((row, _)) if row.service == service => return,
+            Some((_, about)) if about.list == list => return,
+            Some((row, known)) if let Some(name) = &known.name => {
+                let tier = row.tier.min(PLAIN_TIER);
+                self.problems.note(
+                    line,
+                    suffix,
+                    format_args!("is {name} ({}) in {}", known.category, known.list),
+                    format_args!("service and category are kept, the tier is now {}", tier.number()),
+                );
+                let about = Service { list, ..(**known).clone() };
+                (tier, row.tenants, self.builder.service(Arc::new(about)))
+            }
+            _ => (PLAIN_TIER, false, service),
+        };
+        self.builder.insert(suffix, service, tier, tenants);
+    }
+
+    fn has_room(&mut self, line: usize, suffix: &str) -> bool {
+        let has_room = self.builder.lists.rows.has_room(suffix);
+        if !has_room {
+            self.problems.refuse(line, suffix, "finds no room", "4 GiB of suffixes are held together");
+        }
+        has_room
+    }
+}
+
+/// Entries about which the list says everything.
+impl Take for Adding<'_> {
+    fn service(&mut self, service: Service) {
+        self.builder.service(Arc::new(service));
+    }
+
+    fn suffix(&mut self, line: usize, suffix: &str, tier: Tier, tenants: bool) {
+        if !self.has_room(line, suffix) {
+            return;
+        }
+        let Some(about) = self.builder.lists.services.last().map(Arc::clone) else { return };
+        if let Some(old) = self.builder.known(suffix) {
             if old.list() != &*about.list {
                 self.problems.note(
                     line,
-                    &old.suffix,
+                    suffix,
                     format_args!(
                         "was {} ({}, tier {}) in {}",
                         old.service(),
@@ -170,64 +306,23 @@ impl Adding<'_> {
             } else if (&*old.about, old.tier) != (&*about, tier) {
                 self.problems.note(
                     line,
-                    &old.suffix,
+                    suffix,
                     "stands twice in this list, with different words",
                     "the later stands",
                 );
             }
         }
+        let service = self.builder.lists.services.len() - 1;
+        self.builder.insert(suffix, u32::try_from(service).unwrap_or(u32::MAX), tier, tenants);
     }
 
-    /// Adds a suffix of which the list says no more. Where another list knows what it is, that is kept: the line says
-    /// that the name matters, not that it is no longer Dropbox.
-    pub(super) fn suffix(&mut self, line: usize, suffix: &str, about: &Arc<Service>) {
-        let entry = match self.builder.lists.entry(suffix) {
-            Some(known) if known.list() == &*about.list => return,
-            Some(known) if known.about.name.is_some() => {
-                let tier = known.tier.min(PLAIN_TIER);
-                self.problems.note(
-                    line,
-                    suffix,
-                    format_args!("is {} ({}) in {}", known.service(), known.category(), known.list()),
-                    format_args!("service and category are kept, the tier is now {}", tier.number()),
-                );
-                let about = Service { list: Arc::clone(&about.list), ..(*known.about).clone() };
-                Entry { suffix: suffix.into(), tier, tenants: known.tenants, about: Arc::new(about) }
-            }
-            _ => Entry { suffix: suffix.into(), tier: PLAIN_TIER, tenants: false, about: Arc::clone(about) },
-        };
-        self.builder.insert(entry);
+    fn refuse(&mut self, line: usize, text: &str, wrong: &dyn Display, right: &dyn Display) {
+        self.problems.refuse(line, text, wrong, right);
     }
 }
 
 /// The tier of a plain line: whoever lists a name wants to hear of it, and has not said how much.
 const PLAIN_TIER: Tier = Tier::Two;
-
-/// An entry that is found by its suffix.
-#[derive(Clone, Debug)]
-struct BySuffix(Arc<Entry>);
-
-impl Borrow<str> for BySuffix {
-    #[inline]
-    fn borrow(&self) -> &str {
-        &self.0.suffix
-    }
-}
-
-impl Hash for BySuffix {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.suffix.hash(state);
-    }
-}
-
-impl PartialEq for BySuffix {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.suffix == other.0.suffix
-    }
-}
-
-impl Eq for BySuffix {}
 
 /// Which lengths of suffixes occur: one bit for each length of a hostname, 0 to 253 (and some for escaped names).
 #[derive(Clone, Copy, Debug, Default)]
@@ -278,6 +373,10 @@ impl Filter {
     fn may_have(&self, text: &str) -> bool {
         let place = self.place(text);
         self.bits.get(place / 64).is_none_or(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    const fn octets(&self) -> usize {
+        self.bits.len() * size_of::<u64>()
     }
 
     #[inline]

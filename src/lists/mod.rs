@@ -2,15 +2,20 @@
 //!
 //! Takes an [`Observation`]'s hostname, finds the list [`Entry`] with the longest suffix on label
 //! boundaries, and gives a [`Contact`]. Lists come from the built-in catalogue and from the user's files; bad lines are
-//! reported and the good ones kept. Nothing here opens a file: whoever reads one hands its bytes to [`Builder::add`].
+//! reported and the good ones kept. Nothing here opens a file: whoever reads one hands its bytes to [`Builder::add`], or piece by piece to
+//! an [`Outline`] and then to what [`Builder::take`] gives, so that the text of a long list is never in memory as a whole.
 
 mod allow;
 mod catalogue;
 mod chunk;
 mod explain;
+mod form;
 mod index;
+mod lines;
 mod parse;
 mod problem;
+mod rows;
+mod service;
 mod suffix;
 mod wanted;
 
@@ -22,7 +27,9 @@ pub use allow::{Allow, AllowList, Client};
 pub use catalogue::CATEGORIES;
 pub use explain::{Explanation, NearMiss};
 pub use index::{Builder, Lists};
+pub use parse::{Outline, Taking};
 pub use problem::Problem;
+pub use service::{Service, Tier};
 pub use wanted::Wanted;
 
 /// An observation whose hostname belongs to a listed service.
@@ -36,7 +43,7 @@ pub struct Contact {
 
 /// A line of a list: a hostname suffix, and what stands behind it.
 ///
-/// What many entries have in common is shared, so that a list of a million plain lines stays small.
+/// What many entries have in common is shared. Lists hold their lines in a smaller form: of each that is met, an entry is made once.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
     /// The suffix in canonical spelling, without a leading dot: it matches itself and every name below it.
@@ -47,26 +54,6 @@ pub struct Entry {
     pub tenants: bool,
     /// The service behind it.
     pub about: Arc<Service>,
-}
-
-/// What the entries of one service have in common.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Service {
-    /// Its name, as people write it: `Dropbox`. A plain list gives none; each of its suffixes is then a service of its own.
-    pub name: Option<Box<str>>,
-    /// What kind of service, one of [`CATEGORIES`] or the user's own word: `cloud-storage`.
-    pub category: Box<str>,
-    /// Further categories that it belongs to as well.
-    pub also: Box<[Box<str>]>,
-    /// ATT&CK techniques it has been used for: `T1102.002`.
-    pub techniques: Box<[Box<str>]>,
-    /// Who is at home here: file names of its own programs in lower case, without `.exe`; with `@` in front a whole class of
-    /// them, `@office` or `@developer-tool`.
-    pub clients: Box<[Box<str>]>,
-    /// Labels which stand where a customer's would, and name none: `www`.
-    pub not_tenants: Box<[Box<str>]>,
-    /// The list it came from: `builtin`, or a path.
-    pub list: Arc<str>,
 }
 
 impl Entry {
@@ -122,36 +109,5 @@ impl Entry {
         }
         let label = hostname.strip_suffix(&*self.suffix)?.strip_suffix('.')?.rsplit('.').next()?;
         (!self.about.not_tenants.iter().any(|other| **other == *label)).then_some(label)
-    }
-}
-
-/// How noisy a name is in an ordinary network, from 1 (a contact is itself news) to 4 (on every network all day).
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Tier {
-    /// Little or no business use.
-    One = 1,
-    /// Used by some hosts; the client decides.
-    Two = 2,
-    /// Common; needs the client's identity and its behaviour.
-    Three = 3,
-    /// On every network; never alone.
-    Four = 4,
-}
-
-impl Tier {
-    /// The number in records and lists, 1 to 4.
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// The tier of a number in a list.
-    pub const fn from_number(number: i64) -> Option<Self> {
-        match number {
-            1 => Some(Self::One),
-            2 => Some(Self::Two),
-            3 => Some(Self::Three),
-            4 => Some(Self::Four),
-            _ => None,
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! | plain text | `dropbox.com`, a suffix a line; `*.dropbox.com` and `.dropbox.com` mean the same | `#` comments |
 //! | hosts file | `0.0.0.0 dropbox.com www.dropbox.com` | `#` comments; may be mixed with plain lines |
 //! | response policy zone | `dropbox.com CNAME .` and `*.dropbox.com CNAME .` | `;` comments |
-//! | TOML | as the built-in [`catalogue`] | service, category, tier |
+//! | TOML | as the built-in [`catalogue`](super::catalogue): [`form`](super::form) | service, category, tier |
 //!
 //! Whatever the format, an entry matches its suffix and every name below it. Each line that cannot be used is told with what
 //! would be right, and the others are kept.
@@ -13,40 +13,143 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::form::{HEADER, PLAIN_CATEGORY, Reader};
 use super::index::Adding;
-use super::{Service, catalogue, suffix};
+use super::lines::{Lines, content, text};
+use super::problem::Problem;
+use super::{Service, suffix};
 use crate::hostname::NameBuf;
 
-/// The category of lists that name none.
-pub(super) const PLAIN_CATEGORY: &str = "user-list";
+/// What a list looks like, which the whole of it says: its format, and how long it is.
+///
+/// Whoever reads a list twice, first for this and then for [what is in it](super::Builder::take), need not hold it in memory.
+#[derive(Debug, Default)]
+pub struct Outline {
+    begun: Lines,
+    seen: Seen,
+    octets: usize,
+}
 
-/// Reads a list, whatever its format.
-pub(super) fn parse(text: &[u8], list: &Arc<str>, adding: &mut Adding<'_>) {
-    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
-        adding.problems.refuse(0, "", "is UTF-16", "save it as UTF-8");
-        return;
+#[derive(Debug, Default)]
+struct Seen {
+    lines: usize,
+    is_utf16: bool,
+    is_toml: bool,
+    is_zone: bool,
+}
+
+impl Outline {
+    /// Takes the next piece of the text.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.octets += piece.len();
+        self.begun.take(piece, &mut |line| self.seen.line(line));
     }
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    // Bytes that are no UTF-8 become U+FFFD, and so a line that is refused.
-    let text = String::from_utf8_lossy(text);
-    if text.lines().any(looks_like_toml) {
-        catalogue::parse(&text, list, adding);
-        return;
+}
+
+impl Seen {
+    fn line(&mut self, line: &[u8]) {
+        self.lines += 1;
+        if self.lines == 1 {
+            self.is_utf16 = line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff");
+        }
+        if !self.is_toml && !self.is_utf16 {
+            let line = text(unmarked(line, self.lines));
+            self.is_toml = looks_like_toml(content(&line));
+            self.is_zone = self.is_zone || looks_like_zone(content(&line));
+        }
     }
-    let about =
-        Arc::new(Service { category: PLAIN_CATEGORY.into(), list: Arc::clone(list), ..Service::default() });
-    let mut lines = Lines { about, buffer: NameBuf::new(), adding };
-    lines.adding.reserve(memchr::memchr_iter(b'\n', text.as_bytes()).count());
-    if text.lines().any(looks_like_zone) {
-        lines.zone(&text);
-    } else {
-        lines.plain(&text);
+}
+
+/// A line without the mark that some editors put in front of a file.
+fn unmarked(line: &[u8], number: usize) -> &[u8] {
+    if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line }
+}
+
+/// Takes a list piece by piece.
+#[derive(Debug)]
+pub struct Taking<'b> {
+    adding: Adding<'b>,
+    begun: Lines,
+    /// The number of the line before the next.
+    line: usize,
+    format: Format,
+}
+
+#[derive(Debug)]
+enum Format {
+    /// Not read.
+    Utf16,
+    Toml(Box<Reader>),
+    Lines(Plain),
+    Zone(Plain, Zone),
+}
+
+impl<'b> Taking<'b> {
+    pub(super) fn new(list: Arc<str>, mut outline: Outline, mut adding: Adding<'b>) -> Self {
+        let Outline { begun, seen, octets } = &mut outline;
+        begun.end(&mut |line| seen.line(line));
+        let mut plain = || {
+            // A line end and a dot or blank are no part of a suffix.
+            adding.reserve(seen.lines, *octets);
+            let about =
+                Service { category: PLAIN_CATEGORY.into(), list: Arc::clone(&list), ..Service::default() };
+            Plain { service: adding.plain_service(about), buffer: NameBuf::new() }
+        };
+        let format = match seen {
+            Seen { is_utf16: true, .. } => Format::Utf16,
+            Seen { is_toml: true, .. } => Format::Toml(Box::new(Reader::new(list))),
+            Seen { is_zone: true, .. } => Format::Zone(plain(), Zone::default()),
+            _ => Format::Lines(plain()),
+        };
+        if matches!(format, Format::Utf16) {
+            adding.problems.refuse(0, "", "is UTF-16", "save it as UTF-8");
+        }
+        Self { adding, begun: Lines::default(), line: 0, format }
+    }
+
+    /// Takes the next piece of the text.
+    pub fn take(&mut self, piece: &[u8]) {
+        let Self { adding, begun, line: number, format } = self;
+        begun.take(piece, &mut |line| format.line(line, number, adding));
+    }
+
+    /// Takes the end of the text. Tells what could not be used.
+    pub fn end(mut self) -> Vec<Problem> {
+        let Self { adding, begun, line: number, format } = &mut self;
+        begun.end(&mut |line| format.line(line, number, adding));
+        if let Format::Toml(reader) = format {
+            reader.end(adding);
+        }
+        self.adding.problems.finish()
+    }
+
+    /// Takes that the text ends before its end, and why. Tells what could not be used.
+    pub fn cut_off(mut self, why: &dyn std::fmt::Display) -> Vec<Problem> {
+        self.adding.problems.refuse(0, "", why, "what stands before was taken");
+        self.end()
+    }
+}
+
+impl Format {
+    fn line(&mut self, line: &[u8], number: &mut usize, adding: &mut Adding<'_>) {
+        *number += 1;
+        let line = text(unmarked(line, *number));
+        match self {
+            Self::Utf16 => {}
+            Self::Toml(reader) => reader.line(&line, adding),
+            Self::Lines(plain) => plain.line(*number, content(&line), adding),
+            Self::Zone(plain, zone) => {
+                if let Some(name) = zone.line(*number, content(&line), adding) {
+                    plain.suffix(*number, content(&line), name, adding);
+                }
+            }
+        }
     }
 }
 
 /// Whether a line can only be TOML: the header of a service, or a quoted value.
 fn looks_like_toml(line: &str) -> bool {
-    line.trim_start().starts_with(catalogue::HEADER)
+    line.trim_start().starts_with(HEADER)
         || line.split_once('=').is_some_and(|(key, value)| {
             !key.trim().is_empty()
                 && key.trim().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
@@ -69,103 +172,110 @@ fn looks_like_zone(line: &str) -> bool {
     }
 }
 
-struct Lines<'a, 'b> {
-    about: Arc<Service>,
+/// Lines that hold names and no more.
+#[derive(Debug)]
+struct Plain {
+    /// The number of what stands behind them all.
+    service: u32,
     buffer: NameBuf,
-    adding: &'a mut Adding<'b>,
 }
 
-impl Lines<'_, '_> {
-    /// Plain lines and those of hosts files.
-    fn plain(&mut self, text: &str) {
-        for (number, line) in (1..).zip(text.lines()) {
-            let content = line.split('#').next().unwrap_or_default();
-            let mut words = content.split_ascii_whitespace();
-            let Some(first) = words.next() else { continue };
-            match words.next() {
-                None => self.suffix(number, line, first),
-                Some(second) if is_address(first) => {
-                    for name in std::iter::once(second).chain(words) {
-                        // Every hosts file names the machine itself: a single label, or an address for a name.
-                        if name.contains('.') && name != first && !OWN_NAMES.contains(&name) {
-                            self.suffix(number, line, name);
-                        }
+impl Plain {
+    /// A plain line, or one of a hosts file.
+    fn line(&mut self, number: usize, line: &str, adding: &mut Adding<'_>) {
+        let content = line.split('#').next().unwrap_or_default();
+        let mut words = content.split_ascii_whitespace();
+        let Some(first) = words.next() else { return };
+        match words.next() {
+            None => self.suffix(number, line, first, adding),
+            Some(second) if is_address(first) => {
+                for name in std::iter::once(second).chain(words) {
+                    // Every hosts file names the machine itself: a single label, or an address for a name.
+                    if name.contains('.') && name != first && !OWN_NAMES.contains(&name) {
+                        self.suffix(number, line, name, adding);
                     }
                 }
-                Some(_) => self.adding.problems.refuse(
-                    number,
-                    line,
-                    "has several words",
-                    "write one hostname a line; what follows a # is a comment",
-                ),
             }
+            Some(_) => adding.problems.refuse(
+                number,
+                line,
+                "has several words",
+                "write one hostname a line; what follows a # is a comment",
+            ),
         }
     }
 
-    /// The records of a response policy zone (draft-vixie-dnsop-dns-rpz): what is left of the zone's name is a trigger.
-    fn zone(&mut self, text: &str) {
-        let mut origin = String::new();
-        // Parentheses let a record go on over line ends: RFC 1035 section 5.1.
-        let mut open = 0_usize;
-        for (number, line) in (1..).zip(text.lines()) {
-            let content = line.split(';').next().unwrap_or_default();
-            let inside = open > 0;
-            open = (open + content.matches('(').count()).saturating_sub(content.matches(')').count());
-            let mut words = content.split_ascii_whitespace();
-            let Some(owner) = words.next() else { continue };
-            if inside || content.starts_with([' ', '\t']) {
-                continue;
-            }
-            if owner.starts_with('$') {
-                match owner {
-                    "$TTL" => {}
-                    "$ORIGIN" => origin = words.next().unwrap_or_default().trim_end_matches('.').to_owned(),
-                    _ => self.adding.problems.refuse(number, line, "is a directive that is not followed", ""),
-                }
-                continue;
-            }
-            let mut words = words.skip_while(|word| is_class_or_ttl(word));
-            let (kind, value) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let kind = kind.to_ascii_uppercase();
-            if kind == "SOA" && owner.ends_with('.') && origin.is_empty() {
-                origin = owner.trim_end_matches('.').to_owned();
-            }
-            if owner == "@" || matches!(&*kind, "SOA" | "NS") {
-                continue;
-            }
-            if kind.is_empty() {
-                self.adding.problems.refuse(number, line, "is no record", "write example.com CNAME .");
-                continue;
-            }
-            if matches!(&*value.to_ascii_lowercase(), "rpz-passthru." | "rpz-passthru") {
-                self.adding.problems.note(number, line, "lets the name pass, and was not listed", "");
-                continue;
-            }
-            let owner = match owner.strip_suffix('.') {
-                Some(absolute) => absolute
-                    .strip_suffix(&*origin)
-                    .and_then(|name| name.strip_suffix('.'))
-                    .unwrap_or(absolute),
-                None => owner,
-            };
-            if owner.rsplit('.').next().is_some_and(|label| label.starts_with("rpz-")) {
-                self.adding.problems.refuse(
-                    number,
-                    line,
-                    "is a trigger on addresses or name servers, not on a hostname",
-                    "",
-                );
-                continue;
-            }
-            self.suffix(number, line, owner);
-        }
-    }
-
-    fn suffix(&mut self, number: usize, line: &str, text: &str) {
+    fn suffix(&mut self, number: usize, line: &str, text: &str, adding: &mut Adding<'_>) {
         match suffix::read(text, &mut self.buffer) {
-            Ok(suffix) => self.adding.suffix(number, suffix, &self.about),
-            Err(wrong) => self.adding.problems.refuse(number, line, wrong.wrong, wrong.right),
+            Ok(suffix) => adding.plain(number, suffix, self.service),
+            Err(wrong) => adding.problems.refuse(number, line, wrong.wrong, wrong.right),
         }
+    }
+}
+
+/// How far a response policy zone was read (draft-vixie-dnsop-dns-rpz): what is left of its name is a trigger.
+#[derive(Debug, Default)]
+struct Zone {
+    origin: String,
+    /// Parentheses that are open, which let a record go on over line ends: RFC 1035 section 5.1.
+    open: usize,
+}
+
+impl Zone {
+    /// The trigger of a line, if it has one.
+    fn line<'l>(&mut self, number: usize, line: &'l str, adding: &mut Adding<'_>) -> Option<&'l str> {
+        let content = line.split(';').next().unwrap_or_default();
+        let inside = self.open > 0;
+        self.open = (self.open + content.matches('(').count()).saturating_sub(content.matches(')').count());
+        let mut words = content.split_ascii_whitespace();
+        let owner = words.next()?;
+        if inside || content.starts_with([' ', '\t']) {
+            return None;
+        }
+        if owner.starts_with('$') {
+            match owner {
+                "$TTL" => {}
+                "$ORIGIN" => {
+                    words.next().unwrap_or_default().trim_end_matches('.').clone_into(&mut self.origin)
+                }
+                _ => adding.problems.refuse(number, line, "is a directive that is not followed", ""),
+            }
+            return None;
+        }
+        let mut words = words.skip_while(|word| is_class_or_ttl(word));
+        let (kind, value) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let is = |word: &str, one: &str| word.eq_ignore_ascii_case(one);
+        if is(kind, "SOA") && owner.ends_with('.') && self.origin.is_empty() {
+            owner.trim_end_matches('.').clone_into(&mut self.origin);
+        }
+        if owner == "@" || is(kind, "SOA") || is(kind, "NS") {
+            return None;
+        }
+        if kind.is_empty() {
+            adding.problems.refuse(number, line, "is no record", "write example.com CNAME .");
+            return None;
+        }
+        if is(value, "rpz-passthru.") || is(value, "rpz-passthru") {
+            adding.problems.note(number, line, "lets the name pass, and was not listed", "");
+            return None;
+        }
+        let owner = match owner.strip_suffix('.') {
+            Some(absolute) => absolute
+                .strip_suffix(&*self.origin)
+                .and_then(|name| name.strip_suffix('.'))
+                .unwrap_or(absolute),
+            None => owner,
+        };
+        if owner.rsplit('.').next().is_some_and(|label| label.starts_with("rpz-")) {
+            adding.problems.refuse(
+                number,
+                line,
+                "is a trigger on addresses or name servers, not on a hostname",
+                "",
+            );
+            return None;
+        }
+        Some(owner)
     }
 }
 

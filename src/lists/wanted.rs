@@ -81,11 +81,12 @@ impl Texts {
     }
 }
 
-/// The entry of a suffix that only a rule asks for.
-pub(super) fn entry(suffix: &str, about: &Arc<Service>) -> Entry {
+/// The entry of a text that only a rule asks for.
+fn entry(suffix: &str, about: &Arc<Service>) -> Entry {
     Entry { suffix: suffix.into(), tier: Tier::Four, tenants: false, about: Arc::clone(about) }
 }
 
+/// What stands behind names that only rules ask for.
 pub(super) fn about() -> Arc<Service> {
     Arc::new(Service { category: "rule".into(), list: Wanted::LIST.into(), ..Service::default() })
 }
