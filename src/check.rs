@@ -23,8 +23,8 @@ const LATE_NANOS: i64 = 60_000_000_000;
 ///
 /// # Errors
 /// When standard output cannot be written to.
-pub fn run(config: &config::Check) -> io::Result<u8> {
-    let Judging { lists, rules, allow, mut problems } = Judging::new(&config.lists, false, true);
+pub fn run(config: &mut config::Check) -> io::Result<u8> {
+    let Judging { lists, rules, allow, mut problems } = Judging::new(&mut config.lists, false, true);
     let mut out = io::stdout().lock();
     for hostname in &config.hostnames {
         writeln!(out, "{}", lists.explain(hostname))?;

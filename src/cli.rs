@@ -701,7 +701,8 @@ Examples:
 
 Signals:
   SIGINT, SIGTERM  handle what was captured, write the summaries, and end
-  SIGHUP           read configuration and lists again; what is wrong changes nothing
+  SIGHUP           read configuration and lists again; what is wrong changes nothing,
+                   and until all is read, old and new lists are in memory together
   SIGUSR1          write the counters among the findings
 
 Exit status:

@@ -17,6 +17,7 @@ use crate::cli::{
 };
 use crate::config_file;
 use crate::hostname::Hostname;
+use crate::list_file::{ListFile, MOST_LIST_BYTES};
 use crate::originator::feed::FeedFormat;
 use crate::originator::{FeedMemory, Join};
 use crate::rules::Level;
@@ -193,22 +194,30 @@ pub struct Check {
 pub struct Lists {
     /// Whether the built-in catalogue is one of them.
     pub builtin: bool,
-    /// The user's lists, in the order given.
+    /// The user's lists, in the order given, open to be read.
     pub files: Vec<ListFile>,
     /// Whether the built-in rules judge contacts.
     pub builtin_rules: bool,
     /// The user's rules, in the order given; those of a folder by name.
-    pub rules: Vec<ListFile>,
+    pub rules: Vec<TextFile>,
     /// Allow lists, in the order given.
-    pub allow: Vec<ListFile>,
+    pub allow: Vec<TextFile>,
 }
 
-/// A user's list or rule file, read but not parsed.
+impl Lists {
+    /// The files that it names, as they were given: lists, rules, allow lists.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let texts = self.rules.iter().chain(&self.allow);
+        self.files.iter().map(|file| file.name.as_str()).chain(texts.map(|file| file.name.as_str()))
+    }
+}
+
+/// A rule file or an allow list of the user's, read but not parsed.
 #[derive(Debug, Eq, PartialEq)]
-pub struct ListFile {
-    /// Its path, as given: the name of the list.
+pub struct TextFile {
+    /// Its path, as given.
     pub name: String,
-    /// Its bytes.
+    /// Its bytes; none once they were parsed.
     pub bytes: Vec<u8>,
 }
 
@@ -267,9 +276,6 @@ pub enum Verbosity {
     /// The closing summary in full.
     Full,
 }
-
-/// The longest list that is read, in bytes: ten million names. It is held in memory while it is parsed.
-const MOST_LIST_BYTES: u64 = 256 << 20;
 
 /// The longest file of hosts that is read, in bytes: a quarter of a million lines.
 const MOST_HOSTS_BYTES: u64 = 16 << 20;
@@ -502,7 +508,7 @@ fn talk(args: &CommonArgs) -> Talk {
     Talk { color: args.color, verbosity }
 }
 
-/// Reads the lists. Without any, `useful` says whether something is left to do.
+/// Opens the lists, and reads rules and allow lists. Without any, `useful` says whether something is left to do.
 fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
     if args.no_builtin_lists && args.lists.is_empty() && args.rules.is_empty() && !useful {
         problems.push(Problem::new(
@@ -512,17 +518,16 @@ fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
     }
     let mut files = Vec::new();
     for path in args.lists {
-        let name = path.display().to_string();
-        match read_limited(&path, MOST_LIST_BYTES) {
-            Ok(bytes) => files.push(ListFile { name, bytes }),
-            Err(error) => problems.push(Problem::new(format!("--lists {name}"), error)),
+        match ListFile::open(&path) {
+            Ok(list) => files.push(list),
+            Err(error) => problems.push(Problem::new(format!("--lists {}", path.display()), error)),
         }
     }
     let mut allow = Vec::new();
     for path in args.allow {
         let name = path.display().to_string();
         match read_limited(&path, MOST_LIST_BYTES) {
-            Ok(bytes) => allow.push(ListFile { name, bytes }),
+            Ok(bytes) => allow.push(TextFile { name, bytes }),
             Err(error) => problems.push(Problem::new(format!("--allow {name}"), error)),
         }
     }
@@ -531,7 +536,7 @@ fn lists(args: ListArgs, useful: bool, problems: &mut Vec<Problem>) -> Lists {
 }
 
 /// Reads rule files, and those of folders and the folders in them.
-fn rules(paths: Vec<PathBuf>, problems: &mut Vec<Problem>) -> Vec<ListFile> {
+fn rules(paths: Vec<PathBuf>, problems: &mut Vec<Problem>) -> Vec<TextFile> {
     let mut files = Vec::new();
     for path in paths {
         let place = format!("--rules {}", path.display());
@@ -547,7 +552,7 @@ fn rules(paths: Vec<PathBuf>, problems: &mut Vec<Problem>) -> Vec<ListFile> {
         for path in found {
             let name = path.display().to_string();
             match read_limited(&path, MOST_RULE_BYTES) {
-                Ok(bytes) => files.push(ListFile { name, bytes }),
+                Ok(bytes) => files.push(TextFile { name, bytes }),
                 Err(error) => problems.push(Problem::new(format!("--rules {name}"), error)),
             }
         }
@@ -870,8 +875,8 @@ mod tests {
         std::fs::write(&path, b"one.example\nbad\xff.example\n").unwrap();
         let path = path.display();
         let Config::Check(check) = of(&format!("check --lists {path}")).unwrap() else { panic!() };
-        let expected = ListFile { name: path.to_string(), bytes: b"one.example\nbad\xff.example\n".to_vec() };
-        assert_eq!(check.lists.files, [expected]);
+        let names: Vec<&str> = check.lists.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, [path.to_string()]);
 
         let Err(Error::Invalid(problems)) = of(&format!("check --lists /no/1 --lists {path} --lists /no/2"))
         else {

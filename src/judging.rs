@@ -21,8 +21,9 @@ pub struct Judging {
 }
 
 impl Judging {
-    /// Builds them, with a second thread where `at_once`; what is wrong is said on standard error.
-    pub fn new(wanted: &config::Lists, at_once: bool, say: bool) -> Self {
+    /// Builds them, with a second thread where `at_once`; what is wrong is said on standard error. What was opened or read of lists and
+    /// rules is given up with that.
+    pub fn new(wanted: &mut config::Lists, at_once: bool, say: bool) -> Self {
         let judging = Self::build(wanted, at_once, &mut |problem| {
             if say {
                 eprintln!("undertone: {}", Printable(&problem));
@@ -35,23 +36,26 @@ impl Judging {
     }
 
     /// Builds them, with a second thread where `at_once`, and tells what is wrong.
-    pub fn build(wanted: &config::Lists, at_once: bool, tell: &mut dyn FnMut(String)) -> Self {
+    pub fn build(wanted: &mut config::Lists, at_once: bool, tell: &mut dyn FnMut(String)) -> Self {
         let mut problems = 0;
         let mut told = |problem: &dyn std::fmt::Display| {
             problems += 1;
             tell(problem.to_string());
         };
-        let files = wanted.rules.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
-        let (rules, (mut builder, of_lists)) = both(
+        let config::Lists { builtin, files, builtin_rules, rules, allow: of_allow } = wanted;
+        let texts = rules.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
+        let (loaded, (mut builder, of_lists)) = both(
             at_once,
-            || Rules::load(wanted.builtin_rules, files),
+            || Rules::load(*builtin_rules, texts),
             || {
-                let mut builder = if wanted.builtin { Builder::with_builtin() } else { Builder::new() };
+                let mut builder = if *builtin { Builder::with_builtin() } else { Builder::new() };
                 let problems: Vec<Problem> =
-                    wanted.files.iter().flat_map(|file| builder.add(&file.name, &file.bytes)).collect();
+                    files.iter_mut().flat_map(|file| file.add_to(&mut builder)).collect();
                 (builder, problems)
             },
         );
+        rules.iter_mut().for_each(|file| file.bytes = Vec::new());
+        let rules = loaded;
         for report in rules.sigma().reports() {
             if matches!(report.service, Service::Refused(_)) {
                 told(report);
@@ -61,8 +65,9 @@ impl Judging {
         builder.want(rules.sigma().wanted());
         let lists = builder.build();
         let mut allow = AllowList::new();
-        for file in &wanted.allow {
-            allow.add(&file.name, &file.bytes, &lists).iter().for_each(|problem| told(problem));
+        for file in of_allow {
+            let bytes = std::mem::take(&mut file.bytes);
+            allow.add(&file.name, bytes, &lists).iter().for_each(|problem| told(problem));
         }
         Self { lists, rules, allow, problems }
     }

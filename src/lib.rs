@@ -114,6 +114,7 @@ pub mod watermark;
 pub mod cli;
 pub mod config;
 mod config_file;
+pub mod list_file;
 pub mod stated_hosts;
 pub mod telemetry;
 

@@ -53,10 +53,11 @@ const LAST: Duration = Duration::from_millis(1_400);
 ///
 /// # Errors
 /// When the filter is wrong or an output cannot be opened.
-pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
+pub fn run(config: &mut config::Live) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
-    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, true, speak);
+    let Judging { lists, rules, allow, .. } = Judging::new(&mut config.lists, true, speak);
+    let config = &*config;
     let lists = Arc::new(ArcSwap::from_pointee(lists));
     config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
     let mut interfaces = Interfaces::new(config);
@@ -184,8 +185,7 @@ pub fn run(config: &config::Live) -> Result<u8, Box<dyn std::error::Error>> {
 
 /// What a sensor reads and writes again while it runs.
 fn kept(config: &config::Live) -> sandbox::Kept {
-    let config::Lists { files, rules, allow, .. } = &config.lists;
-    let read = files.iter().chain(rules).chain(allow).map(|file| PathBuf::from(&file.name));
+    let read = config.lists.names().map(PathBuf::from);
     let output = &config.output;
     let written = [Some(&output.findings), output.hostnames.as_ref(), output.flows.as_ref()];
     sandbox::Kept {

@@ -20,10 +20,10 @@ fn main() -> ExitCode {
         Config::Generate(what) => {
             Args::generate(what, &mut std::io::stdout()).map(|()| 0).map_err(Into::into)
         }
-        Config::Replay(config) => replay::run(&config),
-        Config::Live(config) => live::run(&config),
+        Config::Replay(mut config) => replay::run(&mut config),
+        Config::Live(mut config) => live::run(&mut config),
         Config::Bench(config) => bench::run(&config).map_err(Into::into),
-        Config::Check(config) => check::run(&config).map_err(Into::into),
+        Config::Check(mut config) => check::run(&mut config).map_err(Into::into),
     };
     match result {
         Ok(status) => ExitCode::from(status),

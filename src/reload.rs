@@ -1,4 +1,5 @@
-//! Reading again what a sensor was started with: configuration and lists, all of it or nothing.
+//! Reading again what a sensor was started with: configuration and lists, all of it or nothing. The old stands until then, so that for
+//! a while both are in memory.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,14 +22,14 @@ pub struct Reloaded {
 /// When anything is wrong with it, down to a line of a list: what was wrong, a line each. What is wrong at the start is left out, since
 /// the rest is better than nothing; here there is something better than the rest.
 pub fn read() -> Result<Reloaded, Vec<String>> {
-    let config = match Config::from_command_line(std::env::args_os()) {
+    let mut config = match Config::from_command_line(std::env::args_os()) {
         Ok(Config::Live(config)) => *config,
         Ok(_) => return Err(vec!["the configuration is of another use".to_owned()]),
         Err(error) => return Err(error.to_string().lines().map(str::to_owned).collect()),
     };
     let mut problems = Vec::new();
     // On this thread alone: a sandbox need not let a sensor begin another.
-    let judging = Judging::build(&config.lists, false, &mut |problem| problems.push(problem));
+    let judging = Judging::build(&mut config.lists, false, &mut |problem| problems.push(problem));
     if problems.is_empty() { Ok(Reloaded { config, judging }) } else { Err(problems) }
 }
 
@@ -66,8 +67,7 @@ pub struct Watched(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
 impl Watched {
     /// The files of a configuration, as they are now.
     pub fn of(config: &config::Live) -> Self {
-        let config::Lists { files, rules, allow, .. } = &config.lists;
-        let named = files.iter().chain(rules).chain(allow).map(|file| PathBuf::from(&file.name));
+        let named = config.lists.names().map(PathBuf::from);
         Self(
             named
                 .chain(config.file.clone())

@@ -23,10 +23,11 @@ use crate::worker::Worker;
 ///
 /// # Errors
 /// When the filter is wrong or an output cannot be opened; nothing was read then.
-pub fn run(config: &config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
+pub fn run(config: &mut config::Replay) -> Result<u8, Box<dyn std::error::Error>> {
     let began = Instant::now();
     let speak = config.talk.verbosity > Verbosity::Quiet;
-    let Judging { lists, rules, allow, .. } = Judging::new(&config.lists, config.threads.get() > 1, speak);
+    let Judging { lists, rules, allow, .. } =
+        Judging::new(&mut config.lists, config.threads.get() > 1, speak);
     let lists = Arc::new(lists);
     let filter =
         config.filter.as_deref().map(Filter::new).transpose().map_err(|why| format!("--filter: {why}"))?;
