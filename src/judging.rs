@@ -56,7 +56,7 @@ impl Judging {
         );
         rules.iter_mut().for_each(|file| file.bytes = Vec::new());
         let rules = loaded;
-        for report in rules.sigma().reports() {
+        for report in rules.sigma().own_reports() {
             if matches!(report.service, Service::Refused(_)) {
                 told(report);
             }

@@ -42,7 +42,7 @@ fn one(text: &str) -> Rules {
 }
 
 fn report(rules: &Rules) -> &Report {
-    let [report] = rules.sigma().reports() else { panic!("{:?}", rules.sigma().reports()) };
+    let [report] = rules.sigma().own_reports() else { panic!("{:?}", rules.sigma().reports()) };
     report
 }
 

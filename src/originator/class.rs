@@ -191,10 +191,10 @@ pub struct Originator {
 }
 
 impl Originator {
-    /// Whoever an attribution names; `None` where it names nobody.
-    pub fn of(attribution: &Attribution, programs: &Programs) -> Option<Self> {
+    /// Whoever an attribution names; `None` where it names nobody. The programs are asked for only where it names somebody.
+    pub fn of(attribution: &Attribution, programs: impl FnOnce() -> &'static Programs) -> Option<Self> {
         match (attribution.originator(), &attribution.delegated) {
-            (Some(process), _) => Some(Self::of_process(process, programs)),
+            (Some(process), _) => Some(Self::of_process(process, programs())),
             // It acts for somebody who is not known.
             (None, Some(delegated)) => {
                 let name = attribution.process.as_ref().map(|process| named(process).1);

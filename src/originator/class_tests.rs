@@ -257,8 +257,7 @@ fn who_acts_for_others() {
         ..Attribution::no_telemetry()
     };
     let nobody = super::super::Delegated { kind: "bits".into(), likely: None, level: None };
-    let of =
-        |attribution: &Attribution| Originator::of(attribution, Programs::builtin()).map(|who| who.class);
+    let of = |attribution: &Attribution| Originator::of(attribution, Programs::builtin).map(|who| who.class);
     assert_eq!(of(&attribution(nobody.clone())), Some(Class::Delegate));
     let likely = Some(Arc::new(process(r"C:\Windows\System32\bitsadmin.exe", "", "")));
     assert_eq!(of(&attribution(super::super::Delegated { likely, ..nobody })), Some(Class::Lolbin));

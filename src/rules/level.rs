@@ -3,7 +3,7 @@
 //! The first rule whose conditions all hold decides. They are data, so that an analyst can read why a finding has its level, and know
 //! classes, tiers, categories and tags; no hostname.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
@@ -15,15 +15,16 @@ pub struct LevelRules {
     rules: Vec<(When, Arc<Rule>)>,
 }
 
-impl Default for LevelRules {
-    /// The built-in ones.
-    fn default() -> Self {
-        // A test holds that they are well-formed.
-        Self::read(include_str!("levels.toml")).unwrap_or(Self { rules: Vec::new() })
-    }
-}
-
 impl LevelRules {
+    /// The built-in ones, read when they are asked for first.
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<LevelRules> = LazyLock::new(|| {
+            // A test holds that they are well-formed.
+            LevelRules::read(include_str!("levels.toml")).unwrap_or(LevelRules { rules: Vec::new() })
+        });
+        &BUILTIN
+    }
+
     /// Reads the data file.
     ///
     /// # Errors

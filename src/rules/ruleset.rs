@@ -12,9 +12,8 @@ use crate::originator::{Attribution, Originator, Programs, WireClass, WireClient
 /// Every rule that is loaded.
 #[derive(Debug)]
 pub struct Rules {
-    programs: &'static Programs,
-    /// The rules that give a level; none with `--no-builtin-rules`.
-    levels: Option<LevelRules>,
+    /// Whether the rules that give a level are among them; not with `--no-builtin-rules`.
+    levels: bool,
     sigma: SigmaRules,
 }
 
@@ -26,11 +25,7 @@ impl Rules {
 
     /// The built-in rules, if wanted, and Sigma rules by the names and contents of their files.
     pub fn load<'f>(builtin: bool, files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Self {
-        Self {
-            programs: Programs::builtin(),
-            levels: builtin.then(LevelRules::default),
-            sigma: SigmaRules::load(builtin, files),
-        }
+        Self { levels: builtin, sigma: SigmaRules::load(builtin, files) }
     }
 
     /// The Sigma rules.
@@ -43,11 +38,11 @@ impl Rules {
     /// The level is the highest that a rule gives. Built-in rules give one by the level rules; those say nothing of names that only
     /// a rule of the user's asks for.
     pub fn judge(&self, contact: Contact, attribution: Attribution) -> Option<Finding> {
-        let originator = Originator::of(&attribution, self.programs).map(Box::new);
+        let originator = Originator::of(&attribution, Programs::builtin).map(Box::new);
         let wire = WireClients::builtin().class(&contact.observation.detail);
         let facts =
             Facts { contact: &contact, attribution: &attribution, originator: originator.as_deref(), wire };
-        let levels = self.levels.as_ref().filter(|_| !contact.entry.is_only_wanted());
+        let levels = (self.levels && !contact.entry.is_only_wanted()).then(LevelRules::builtin);
         let mut rules: Vec<Arc<Rule>> =
             levels.and_then(|levels| levels.judge(&facts)).into_iter().cloned().collect();
         rules.extend(self.sigma.fire(&facts));
@@ -92,7 +87,7 @@ impl Rules {
             path: conversation.path.clone(),
             disagrees_with: Vec::new(),
         };
-        let originator = Originator::of(attribution, self.programs).map(Box::new);
+        let originator = Originator::of(attribution, Programs::builtin).map(Box::new);
         let mut contact = Contact { observation, entry: Arc::new(Entry::of_rule("")) };
         let wire = WireClass::Unknown;
         let facts = Facts { contact: &contact, attribution, originator: originator.as_deref(), wire };

@@ -16,7 +16,7 @@ mod names;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rsigma_eval::Engine;
 use rsigma_parser::SigmaRule;
@@ -28,7 +28,16 @@ use connections::OnConnections;
 use fields::{ContactEvent, FIELDS};
 
 /// Every Sigma rule that is loaded.
+#[derive(Debug)]
 pub struct SigmaRules {
+    /// Whether the built-in ones are among them.
+    builtin: bool,
+    /// The user's.
+    own: Set,
+}
+
+/// Rules that were read together.
+struct Set {
     /// Rules for connections.
     connections: Engine,
     /// Rules for questions.
@@ -139,6 +148,13 @@ const BUILTIN: &[(&str, &str)] = builtin!(
     "sequence-any-age"
 );
 
+/// The built-in rules, compiled when they are asked for first: without telemetry they never are.
+fn builtin() -> &'static Set {
+    static SET: LazyLock<Set> =
+        LazyLock::new(|| Set::load(BUILTIN.iter().map(|(_, text)| ("", text.as_bytes()))));
+    &SET
+}
+
 impl Default for SigmaRules {
     fn default() -> Self {
         Self::new()
@@ -151,80 +167,62 @@ impl SigmaRules {
 
     /// Without any rule.
     pub fn new() -> Self {
-        Self {
-            connections: Engine::new(),
-            questions: Engine::new(),
-            on_connections: OnConnections::default(),
-            loaded: Vec::new(),
-            all_need_process: true,
-            wanted: BTreeSet::new(),
-            reports: Vec::new(),
-        }
+        Self::load(false, [])
     }
 
     /// Loads rules: the built-in ones if wanted, and files by name and content.
     pub fn load<'f>(builtin: bool, files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Self {
-        let mut rules = Self::new();
-        let mut compiled = [Vec::new(), Vec::new()];
-        if builtin {
-            for (_, text) in BUILTIN {
-                rules.file("", text.as_bytes(), &mut compiled);
-            }
-        }
-        for (file, bytes) in files {
-            rules.file(file, bytes, &mut compiled);
-        }
-        rules.all_need_process = rules.loaded.iter().all(|loaded| loaded.needs_process);
-        let [connections, questions] = compiled;
-        rules.connections.extend_compiled_rules(connections);
-        rules.questions.extend_compiled_rules(questions);
-        rules
+        Self { builtin, own: Set::load(files) }
+    }
+
+    /// The built-in rules, where they are wanted.
+    fn builtin(&self) -> Option<&'static Set> {
+        self.builtin.then(builtin)
     }
 
     /// The rules that fire on a contact.
     pub fn fire(&self, facts: &Facts<'_>) -> Vec<Arc<Rule>> {
         let event = ContactEvent(*facts);
-        // None of them would fire: without telemetry the built-in ones need not be asked.
-        if self.all_need_process && event.is_of_nobody() {
-            return Vec::new();
+        let mut fired = Vec::new();
+        // A test holds that each built-in rule speaks of a process.
+        if !event.is_of_nobody()
+            && let Some(builtin) = self.builtin()
+        {
+            builtin.fire(&event, &mut fired);
         }
-        let connection = facts.contact.observation.seen_in.is_connection();
-        let engine = if connection { &self.connections } else { &self.questions };
-        let fired = engine.evaluate(&event).into_iter().filter_map(|result| {
-            let loaded = self.loaded.get(result.header.rule_id?.parse::<usize>().ok()?)?;
-            loaded.may_fire(&event).then(|| Arc::clone(&loaded.rule))
-        });
-        fired.collect()
+        self.own.fire(&event, &mut fired);
+        fired
     }
 
     /// Whether any rule is to be asked of connections whatever their servers are called.
     pub const fn ask_connections(&self) -> bool {
-        !self.on_connections.is_empty()
+        // A test holds that each built-in rule asks for a hostname.
+        !self.own.on_connections.is_empty()
     }
 
     /// Whether any rule may fire on a connection to this port by a process of this file: most connections are spared the rest.
     pub fn may_fire_on_connection(&self, image: &str, port: u16) -> bool {
-        !self.on_connections.candidates(image, port).is_empty()
+        !self.own.on_connections.candidates(image, port).is_empty()
     }
 
     /// The rules without a hostname that fire on a connection, of those that [may](Self::may_fire_on_connection).
     pub fn fire_on_connection(&self, facts: &Facts<'_>, image: &str, port: u16) -> Vec<Arc<Rule>> {
         let event = ContactEvent(*facts);
-        let candidates = self.on_connections.candidates(image, port).into_iter();
+        let candidates = self.own.on_connections.candidates(image, port).into_iter();
         let fired = candidates.filter(|free| rsigma_eval::evaluate_rule(&free.rule, &event).is_some());
-        let loaded = fired.filter_map(|free| self.loaded.get(free.loaded));
+        let loaded = fired.filter_map(|free| self.own.loaded.get(free.loaded));
         loaded.filter(|loaded| loaded.may_fire(&event)).map(|loaded| Arc::clone(&loaded.rule)).collect()
     }
 
     /// The hostnames that rules of the user's ask for.
     pub const fn wanted(&self) -> &BTreeSet<Wanted> {
-        &self.wanted
+        &self.own.wanted
     }
 
     /// How many of the user's rules run, and on what, in a line.
     pub fn summed_up(&self) -> String {
         let count = |is: &dyn Fn(&Service) -> bool| {
-            self.reports.iter().filter(|report| !report.file.is_empty() && is(&report.service)).count()
+            self.own.reports.iter().filter(|report| is(&report.service)).count()
         };
         let parts = [
             (count(&|service| matches!(service, Service::Names(_))), "by hostname"),
@@ -243,14 +241,61 @@ impl SigmaRules {
         format!("{all} rules: {} (undertone check says which)", parts.join(", "))
     }
 
-    /// Every document that was read, and what became of it.
-    pub fn reports(&self) -> &[Report] {
-        &self.reports
+    /// Every document of the user's, and what became of it.
+    pub fn own_reports(&self) -> &[Report] {
+        &self.own.reports
+    }
+
+    /// Every document, and what became of it: first the built-in ones.
+    pub fn reports(&self) -> Vec<&Report> {
+        self.sets().flat_map(|set| &set.reports).collect()
     }
 
     /// Every rule that runs.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.loaded.iter().map(|loaded| &loaded.rule)
+        self.sets().flat_map(|set| &set.loaded).map(|loaded| &loaded.rule)
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &Set> {
+        self.builtin().into_iter().chain([&self.own])
+    }
+}
+
+impl Set {
+    /// Reads files by name and content; those of built-in rules have no name.
+    fn load<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Self {
+        let mut rules = Self {
+            connections: Engine::new(),
+            questions: Engine::new(),
+            on_connections: OnConnections::default(),
+            loaded: Vec::new(),
+            all_need_process: true,
+            wanted: BTreeSet::new(),
+            reports: Vec::new(),
+        };
+        let mut compiled = [Vec::new(), Vec::new()];
+        for (file, bytes) in files {
+            rules.file(file, bytes, &mut compiled);
+        }
+        rules.all_need_process = rules.loaded.iter().all(|loaded| loaded.needs_process);
+        let [connections, questions] = compiled;
+        rules.connections.extend_compiled_rules(connections);
+        rules.questions.extend_compiled_rules(questions);
+        rules
+    }
+
+    /// Adds the rules that fire on a contact.
+    fn fire(&self, event: &ContactEvent<'_>, to: &mut Vec<Arc<Rule>>) {
+        // None of them would.
+        if self.all_need_process && event.is_of_nobody() {
+            return;
+        }
+        let connection = event.0.contact.observation.seen_in.is_connection();
+        let engine = if connection { &self.connections } else { &self.questions };
+        to.extend(engine.evaluate(event).into_iter().filter_map(|result| {
+            let loaded = self.loaded.get(result.header.rule_id?.parse::<usize>().ok()?)?;
+            loaded.may_fire(event).then(|| Arc::clone(&loaded.rule))
+        }));
     }
 
     fn file(&mut self, file: &str, bytes: &[u8], compiled: &mut [Vec<rsigma_eval::CompiledRule>; 2]) {
@@ -321,8 +366,8 @@ impl SigmaRules {
             report.service = Service::Unserved(format!(
                 "{source}; contacts are network_connection, dns_query, dns and contact"
             ));
-        } else if self.loaded.len() >= Self::MOST {
-            report.service = Service::Unserved(format!("{} rules are loaded already", Self::MOST));
+        } else if self.loaded.len() >= SigmaRules::MOST {
+            report.service = Service::Unserved(format!("{} rules are loaded already", SigmaRules::MOST));
         } else if reading.never.is_none() {
             let number = self.loaded.len();
             let told = Arc::new(self.told(file, &rule));
@@ -410,16 +455,30 @@ impl Loaded {
     }
 }
 
-impl fmt::Debug for SigmaRules {
+impl fmt::Debug for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigmaRules")
-            .field("loaded", &self.loaded.len())
-            .field("wanted", &self.wanted.len())
-            .finish()
+        f.debug_struct("Set").field("loaded", &self.loaded.len()).field("wanted", &self.wanted.len()).finish()
     }
 }
 
 /// The fields that rules see, as a table for people.
 pub fn table() -> String {
     FIELDS.iter().map(|field| format!("{:<26}{}\n", field.name, field.about)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lets the built-in rules wait until a process is known.
+    #[test]
+    fn built_in_rules_speak_of_a_process_and_ask_for_hostnames() {
+        let set = builtin();
+        assert_eq!(set.loaded.len(), BUILTIN.len());
+        assert!(set.loaded.iter().all(|loaded| loaded.needs_process) && set.all_need_process);
+        assert!(set.on_connections.is_empty());
+        assert!(set.reports.iter().all(|report| matches!(report.service, Service::Names(_))));
+        // None is added to those that the lists have to look for.
+        assert!(set.wanted.is_empty() && SigmaRules::load(true, []).wanted().is_empty());
+    }
 }
