@@ -1,8 +1,14 @@
 //! The built-in catalogue: one file a category in `catalogue/`, in the TOML form that [`form`](super::form) reads; names that other lists
-//! have and this one leaves out are in `left-out.toml`, with the reason.
+//! have and this one leaves out are in `left-out.toml`, with the reason. The build script reads the files; the program has what that wrote
+//! ([`built`]).
 
-/// The name of the built-in list in entries.
-pub(super) const LIST: &str = "builtin";
+use super::built;
+use super::form::Take;
+
+/// Reads the catalogue.
+pub(super) fn read(take: &mut impl Take) {
+    built::read(include_str!(concat!(env!("OUT_DIR"), "/catalogue.txt")), take);
+}
 
 /// The categories of the catalogue, and what belongs to each. Lists of the user may have others.
 pub const CATEGORIES: &[(&str, &str)] = &[
@@ -33,13 +39,14 @@ pub const CATEGORIES: &[(&str, &str)] = &[
 ];
 
 /// A file of the catalogue.
+#[cfg(test)]
 #[derive(Debug)]
 pub(super) struct File {
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests name the file"))]
     pub(super) name: &'static str,
     pub(super) text: &'static str,
 }
 
+#[cfg(test)]
 macro_rules! files {
     ($($name:literal)*) => {
         &[$(File { name: $name, text: include_str!(concat!("catalogue/", $name, ".toml")) }),*]
@@ -47,6 +54,7 @@ macro_rules! files {
 }
 
 /// The files of the catalogue: one a category.
+#[cfg(test)]
 pub(super) const FILES: &[File] = files!(
     "blockchain"
     "campaign-host"
@@ -146,6 +154,19 @@ mod tests {
 
     fn meets(lists: &Lists, hostname: &str) -> bool {
         lists.lookup(&Hostname::new(hostname).unwrap()).is_some()
+    }
+
+    /// What the build script wrote is what a list of the user's with the same text would be.
+    #[test]
+    fn what_is_built_in_is_what_the_files_say() {
+        let mut builder = Builder::new();
+        for file in FILES {
+            assert_eq!(builder.add(built::LIST, file.text), []);
+        }
+        let (read, built) = (builder.build(), Lists::builtin());
+        assert!(read.len() > 2000);
+        assert!(built.entries().eq(read.entries()));
+        assert!(built.entries().all(|entry| entry.list() == built::LIST));
     }
 
     #[test]

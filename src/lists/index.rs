@@ -155,10 +155,7 @@ impl Builder {
     /// With the built-in catalogue.
     pub fn with_builtin() -> Self {
         let mut builder = Self::new();
-        for file in catalogue::FILES {
-            // A test holds that the catalogue has no problem.
-            drop(builder.add(catalogue::LIST, file.text));
-        }
+        catalogue::read(&mut builder);
         builder
     }
 
@@ -188,7 +185,7 @@ impl Builder {
             if let Wanted::Suffix(suffix) = one
                 && self.lists.find(suffix).is_none()
             {
-                let service = *service.get_or_insert_with(|| self.service(wanted::about()));
+                let service = *service.get_or_insert_with(|| self.add_service(wanted::about()));
                 self.insert(suffix, service, Tier::Four, false);
             }
         }
@@ -205,10 +202,15 @@ impl Builder {
     }
 
     /// Adds a service. Gives its number.
-    fn service(&mut self, service: Arc<Service>) -> u32 {
+    fn add_service(&mut self, service: Arc<Service>) -> u32 {
         self.lists.services.push(service);
+        self.last_service()
+    }
+
+    /// The number of the service that came last.
+    fn last_service(&self) -> u32 {
         // Each has a line of its own in a list: memory ends before the numbers do.
-        u32::try_from(self.lists.services.len() - 1).unwrap_or(u32::MAX)
+        u32::try_from(self.lists.services.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
     fn insert(&mut self, suffix: &str, service: u32, tier: Tier, tenants: bool) {
@@ -220,6 +222,19 @@ impl Builder {
     fn known(&self, suffix: &str) -> Option<Entry> {
         self.lists.make(self.lists.rows.row(self.lists.rows.find(suffix)?)?)
     }
+}
+
+/// The first list: whatever it says is new, and the build script has told what is wrong.
+impl Take for Builder {
+    fn service(&mut self, service: Service) {
+        self.add_service(Arc::new(service));
+    }
+
+    fn suffix(&mut self, _line: usize, suffix: &str, tier: Tier, tenants: bool) {
+        self.insert(suffix, self.last_service(), tier, tenants);
+    }
+
+    fn refuse(&mut self, _line: usize, _text: &str, _wrong: &dyn Display, _right: &dyn Display) {}
 }
 
 /// Where a parser puts what it reads: entries into the index, and problems beside it.
@@ -237,7 +252,7 @@ impl Adding<'_> {
 
     /// Adds a service of which lines say no more than that they belong to it. Gives its number.
     pub(super) fn plain_service(&mut self, service: Service) -> u32 {
-        self.builder.service(Arc::new(service))
+        self.builder.add_service(Arc::new(service))
     }
 
     /// Adds a suffix of which the list says no more. Where another list knows what it is, that is kept: the line says
@@ -262,7 +277,7 @@ impl Adding<'_> {
                     format_args!("service and category are kept, the tier is now {}", tier.number()),
                 );
                 let about = Service { list, ..(**known).clone() };
-                (tier, row.tenants, self.builder.service(Arc::new(about)))
+                (tier, row.tenants, self.builder.add_service(Arc::new(about)))
             }
             _ => (PLAIN_TIER, false, service),
         };
@@ -281,7 +296,7 @@ impl Adding<'_> {
 /// Entries about which the list says everything.
 impl Take for Adding<'_> {
     fn service(&mut self, service: Service) {
-        self.builder.service(Arc::new(service));
+        self.builder.add_service(Arc::new(service));
     }
 
     fn suffix(&mut self, line: usize, suffix: &str, tier: Tier, tenants: bool) {
@@ -312,8 +327,7 @@ impl Take for Adding<'_> {
                 );
             }
         }
-        let service = self.builder.lists.services.len() - 1;
-        self.builder.insert(suffix, u32::try_from(service).unwrap_or(u32::MAX), tier, tenants);
+        self.builder.insert(suffix, self.builder.last_service(), tier, tenants);
     }
 
     fn refuse(&mut self, line: usize, text: &str, wrong: &dyn Display, right: &dyn Display) {

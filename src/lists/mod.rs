@@ -6,6 +6,7 @@
 //! an [`Outline`] and then to what [`Builder::take`] gives, so that the text of a long list is never in memory as a whole.
 
 mod allow;
+mod built;
 mod catalogue;
 mod chunk;
 mod explain;
@@ -18,6 +19,8 @@ mod rows;
 mod service;
 mod suffix;
 mod wanted;
+#[cfg(test)]
+mod writer;
 
 use std::sync::Arc;
 
