@@ -273,7 +273,7 @@ impl Attributor {
             one.tried += 1;
             self.early += u64::from(early);
             let Unjudged { conversation, tried } = one;
-            let attribution = self.whose(&conversation);
+            let attribution = self.join.attribute(&whose(&conversation));
             if attribution.level.is_tuple() || (over && attribution.process.is_some()) {
                 known.push(FlowRecord { conversation, attribution: Some(attribution) });
             } else if !over {
@@ -287,19 +287,21 @@ impl Attributor {
     /// Gives all that has waited, in its order, and what there is to tell of the feeds.
     pub fn finish(mut self, tell: &mut dyn FnMut(Waited)) -> FeedClosing {
         self.join.settle();
-        for one in std::mem::take(&mut self.contacts) {
-            let attribution = self.join.attribute(&question(&one));
+        let contacts = std::mem::take(&mut self.contacts);
+        self.join.attribute_all(contacts, question, &mut |one, attribution| {
             tell(Waited::Contact((one, attribution)));
-        }
+        });
         for one in std::mem::take(&mut self.pending) {
             let attribution = self.join.attribute(&question(&one));
             tell(Waited::Pending((one, attribution)));
         }
-        for conversation in std::mem::take(&mut self.conversations) {
-            tell(Waited::Flow(self.flow(conversation)));
-        }
+        let conversations = std::mem::take(&mut self.conversations);
+        self.join.attribute_all(conversations, whose, &mut |conversation, attribution| {
+            self.share.add(&attribution);
+            tell(Waited::Flow(FlowRecord { conversation, attribution: Some(attribution) }));
+        });
         for Unjudged { conversation, .. } in std::mem::take(&mut self.unjudged) {
-            let attribution = self.whose(&conversation);
+            let attribution = self.join.attribute(&whose(&conversation));
             tell(Waited::Late(FlowRecord { conversation, attribution: Some(attribution) }));
         }
         let mut report = self.join.report();
@@ -309,23 +311,22 @@ impl Attributor {
 
     /// Says whose a conversation is, and counts it.
     fn flow(&mut self, conversation: Conversation<Named>) -> FlowRecord {
-        let attribution = self.whose(&conversation);
+        let attribution = self.join.attribute(&whose(&conversation));
         self.share.add(&attribution);
         FlowRecord { conversation, attribution: Some(attribution) }
     }
+}
 
-    /// Whose a conversation is.
-    fn whose(&mut self, conversation: &Conversation<Named>) -> Attribution {
-        let name = conversation.name.as_deref();
-        let question = Question {
-            at: conversation.first,
-            flow: conversation.flow,
-            name: name.map(|(name, _)| name.as_str()),
-            is_dns: false,
-            is_server: name.is_none_or(|(_, seen_in)| seen_in.is_connection()),
-            or_server: true,
-        };
-        self.join.attribute(&question)
+/// What is to be known of a conversation: whose it is.
+fn whose(conversation: &Conversation<Named>) -> Question<'_> {
+    let name = conversation.name.as_deref();
+    Question {
+        at: conversation.first,
+        flow: conversation.flow,
+        name: name.map(|(name, _)| name.as_str()),
+        is_dns: false,
+        is_server: name.is_none_or(|(_, seen_in)| seen_in.is_connection()),
+        or_server: true,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::delivery::{self, Delivery};
 use crate::judging::Judging;
 use crate::merge::Merger;
 use crate::originator::feed::FeedFormat;
-use crate::runtime::{CHUNK_BYTES, Reading, Told, stop_on_signals};
+use crate::runtime::{CHUNK_BYTES, Reading, Threads, Told, stop_on_signals};
 use crate::sink::{Printable, Progress, Source};
 use crate::telemetry::Telemetry;
 use crate::worker::Worker;
@@ -61,6 +61,7 @@ pub fn run(config: &mut config::Replay) -> Result<u8, Box<dyn std::error::Error>
     let mut feed_refused = Vec::new();
     if joins {
         let (join, memory) = config.feeds.join();
+        let join = join.with_hands(Arc::new(Threads(config.threads)));
         delivery.attribute(Attributor::replay(join, memory, flows));
         for path in &config.feeds.paths {
             if let Err(why) = read_feed(path, config.feeds.format, &stop, &mut delivery, &mut feed_refused) {

@@ -25,7 +25,7 @@ pub struct Attribution {
     /// The telemetry that said so.
     pub feed: Option<FeedKind>,
     /// The kinds of records that were used, in the feed's words: `3`, `22`, `1`.
-    pub records: Vec<Arc<str>>,
+    pub records: Kinds,
     /// How many processes it may be.
     pub candidates: u16,
     /// These, where it is ambiguous; at most [`Self::MOST_CANDIDATES`].
@@ -54,7 +54,7 @@ impl Attribution {
             accepted: false,
             delegated: None,
             feed: None,
-            records: Vec::new(),
+            records: Kinds::NONE,
             candidates: 0,
             others: Vec::new(),
             clock_offset: None,
@@ -68,6 +68,25 @@ impl Attribution {
             Some(delegated) => delegated.likely.as_ref(),
             None => self.process.as_ref(),
         }
+    }
+}
+
+/// Kinds of records, each once: so few that they need no memory of their own.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Kinds([Option<Arc<str>>; 3]);
+
+impl Kinds {
+    /// No kind.
+    pub const NONE: Self = Self([None, None, None]);
+
+    /// These, where they differ.
+    pub(super) fn of(kinds: [Option<Arc<str>>; 3]) -> Self {
+        Self(kinds)
+    }
+
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().map(|kind| &**kind)
     }
 }
 

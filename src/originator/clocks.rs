@@ -7,6 +7,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::hands::{Hands, each, pieces};
 use super::hosts::HostId;
 use super::record::{Clock, FeedKind, Time};
 use crate::capture::Timestamp;
@@ -24,11 +25,78 @@ pub(super) struct ClockId {
 /// A connection that a record and the wire both saw.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Sample {
-    pub(super) clock: ClockId,
     /// When it began, by the wire.
     pub(super) wire: Timestamp,
     /// What the record's clock was ahead then, in nanoseconds.
     pub(super) ahead: i64,
+}
+
+/// Things of clocks: each host has a few.
+#[derive(Debug)]
+struct ByClock<T> {
+    /// By the number of the host.
+    hosts: Vec<Vec<(FeedKind, Clock, T)>>,
+}
+
+impl<T> Default for ByClock<T> {
+    fn default() -> Self {
+        Self { hosts: Vec::new() }
+    }
+}
+
+impl<T> ByClock<T> {
+    fn get(&self, clock: ClockId) -> Option<&T> {
+        let of_host = self.hosts.get(clock.host.number())?;
+        of_host
+            .iter()
+            .find(|(feed, kind, _)| (*feed, *kind) == (clock.feed, clock.clock))
+            .map(|(.., one)| one)
+    }
+
+    /// All of them.
+    fn iter(&self) -> impl Iterator<Item = (ClockId, &T)> {
+        self.hosts.iter().enumerate().flat_map(|(number, of_host)| {
+            let host = HostId::from_number(number);
+            of_host.iter().map(move |(feed, clock, one)| (ClockId { host, feed: *feed, clock: *clock }, one))
+        })
+    }
+}
+
+/// Samples, each with those of its clock.
+#[derive(Debug, Default)]
+pub(super) struct Samples(ByClock<Vec<Sample>>);
+
+impl Samples {
+    /// Adds a sample.
+    pub(super) fn add(&mut self, clock: ClockId, sample: Sample) {
+        self.of(clock).push(sample);
+    }
+
+    /// Adds all of others.
+    pub(super) fn append(&mut self, others: Self) {
+        let Self(ByClock { hosts }) = others;
+        for (number, of_host) in hosts.into_iter().enumerate() {
+            let host = HostId::from_number(number);
+            for (feed, clock, mut samples) in of_host {
+                self.of(ClockId { host, feed, clock }).append(&mut samples);
+            }
+        }
+    }
+
+    fn of(&mut self, clock: ClockId) -> &mut Vec<Sample> {
+        let Self(ByClock { hosts }) = self;
+        if hosts.len() <= clock.host.number() {
+            hosts.resize_with(clock.host.number() + 1, Vec::new);
+        }
+        // There is one now.
+        let of_host = &mut hosts[clock.host.number()];
+        let place = of_host.iter().position(|(feed, kind, _)| (*feed, *kind) == (clock.feed, clock.clock));
+        let place = place.unwrap_or_else(|| {
+            of_host.push((clock.feed, clock.clock, Vec::new()));
+            of_host.len() - 1
+        });
+        &mut of_host[place].2
+    }
 }
 
 /// An offset, and where it was learned.
@@ -67,7 +135,7 @@ pub(super) enum Fit {
 /// Offsets of all clocks.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    offsets: FxHashMap<ClockId, Learned>,
+    offsets: ByClock<Learned>,
     /// What the written times of a host's feed are ahead of its own event times, in whole quarters of an hour: a mislabelled time zone.
     zones: FxHashMap<(HostId, FeedKind), i64>,
     /// How many clocks were given up because they jump too often.
@@ -100,21 +168,22 @@ impl Clocks {
     const QUARTER: i64 = 900 * SECOND;
 
     /// Learns all offsets anew from samples, whatever their order.
-    pub(super) fn learn(&mut self, samples: Vec<Sample>) {
-        // Those of one clock are mostly in order already.
-        let mut by_clock: FxHashMap<ClockId, Vec<Sample>> = FxHashMap::default();
-        for sample in samples {
-            by_clock.entry(sample.clock).or_default().push(sample);
-        }
-        self.offsets.clear();
-        self.given_up = 0;
-        for (clock, mut samples) in by_clock {
+    pub(super) fn learn(&mut self, Samples(samples): Samples, hands: &dyn Hands) {
+        let pieces: Vec<_> = pieces(hands, samples.hosts.len()).map(|piece| piece.len()).collect();
+        let mut hosts = samples.hosts.into_iter();
+        let pieces: Vec<Vec<_>> =
+            pieces.into_iter().map(|length| hosts.by_ref().take(length).collect()).collect();
+        let learn = |(feed, clock, mut samples): (FeedKind, Clock, Vec<Sample>)| {
+            // Mostly they are in order already.
             samples.sort_unstable();
             samples.dedup();
-            let learned = Learned::from(offsets(&samples));
-            self.given_up += u64::from(learned.all.is_empty());
-            self.offsets.insert(clock, learned);
-        }
+            (feed, clock, Learned::from(offsets(&samples)))
+        };
+        let learned = each(hands, pieces, |hosts| -> Vec<Vec<_>> {
+            hosts.into_iter().map(|of_host| of_host.into_iter().map(learn).collect()).collect()
+        });
+        self.offsets = ByClock { hosts: learned.into_iter().flatten().collect() };
+        self.given_up = self.offsets.iter().filter(|(_, learned)| learned.all.is_empty()).count() as u64;
     }
 
     /// Learns the zones of feeds whose records hold both the time of an event and that of its being written, in nanoseconds from the
@@ -125,7 +194,7 @@ impl Clocks {
 
     /// What a clock is ahead at a moment of the wire: where it was learned nearest to it.
     pub(super) fn offset(&self, clock: ClockId, wire: Timestamp) -> Option<&Offset> {
-        let offsets = &self.offsets.get(&clock)?.all;
+        let offsets = &self.offsets.get(clock)?.all;
         let after = offsets.partition_point(|offset| offset.from <= wire);
         let nearest = |offset: &&Offset| distance(offset, wire);
         let around = after.checked_sub(1).and_then(|before| offsets.get(before)).into_iter();
@@ -135,7 +204,7 @@ impl Clocks {
     /// What the wire's time is of a record, as far as that is known: its time less what its clock is ahead.
     pub(super) fn to_wire(&self, host: HostId, feed: FeedKind, time: Time) -> Timestamp {
         let clock = ClockId { host, feed, clock: time.clock };
-        let runs = self.offsets.get(&clock).into_iter().flat_map(|learned| &learned.runs);
+        let runs = self.offsets.get(clock).into_iter().flat_map(|learned| &learned.runs);
         let best = runs.filter_map(|run| nearest(run, time.at)).min();
         let ahead = match best {
             Some((_, ahead)) => ahead,
@@ -152,7 +221,7 @@ impl Clocks {
 
     /// Whether the offset of a clock was learned at some time.
     pub(super) fn is_learned(&self, host: HostId, feed: FeedKind, clock: Clock) -> bool {
-        self.offsets.get(&ClockId { host, feed, clock }).is_some_and(|learned| !learned.runs.is_empty())
+        self.offsets.get(ClockId { host, feed, clock }).is_some_and(|learned| !learned.runs.is_empty())
     }
 
     /// Where the times of a clock are of which [`Self::fit`] may say that they agree with a moment of the wire.
@@ -174,7 +243,7 @@ impl Clocks {
 
     /// Where the times of a clock are that [`Self::to_wire`] puts between two moments of the wire; about one of them most.
     pub(super) fn between(&self, clock: ClockId, from: i64, to: i64, about: i64) -> Vec<Reach> {
-        let runs = self.offsets.get(&clock).map_or(&[][..], |learned| &learned.runs);
+        let runs = self.offsets.get(clock).map_or(&[][..], |learned| &learned.runs);
         let is_after = |run: &Vec<Offset>| run.first().is_some_and(|first| first.from.as_nanos() > to);
         let is_before = |run: &Vec<Offset>| run.last().is_some_and(|last| last.to.as_nanos() < from);
         // Beside those that were learned then, the nearest before and after.
@@ -247,7 +316,7 @@ impl Clocks {
     /// Every offset that was learned, for whoever reports: in the order of the clocks.
     pub(super) fn all(&self) -> Vec<(ClockId, &[Offset])> {
         let mut all: Vec<_> =
-            self.offsets.iter().map(|(clock, learned)| (*clock, learned.all.as_slice())).collect();
+            self.offsets.iter().map(|(clock, learned)| (clock, learned.all.as_slice())).collect();
         all.sort_unstable_by_key(|(clock, _)| *clock);
         all
     }
@@ -256,7 +325,7 @@ impl Clocks {
     pub(super) fn all_zones(&self) -> Vec<(HostId, FeedKind, i64)> {
         let mut all: Vec<_> = self.zones.iter().map(|((host, feed), zone)| (*host, *feed, *zone)).collect();
         // What offsets show of written times counts as well.
-        for (clock, learned) in &self.offsets {
+        for (clock, learned) in self.offsets.iter() {
             let known = all.iter().any(|(host, feed, _)| (*host, *feed) == (clock.host, clock.feed));
             let learned = learned.runs.first().and_then(|run| run.first());
             if clock.clock != Clock::Skewed

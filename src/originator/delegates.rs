@@ -43,20 +43,31 @@ impl Delegates {
         &BUILTIN
     }
 
+    /// Why the connections of processes are not their own that stand at a place of the table.
+    pub(super) fn kind_at(&self, place: usize) -> Option<&Arc<str>> {
+        self.entries.get(place).map(|entry| &entry.kind)
+    }
+
     /// Why a process's connections are not its own, if they are not.
-    pub(super) fn kind(
+    #[cfg(test)]
+    fn kind(&self, pid: Option<u32>, image: Option<&str>, command_line: Option<&str>) -> Option<&Arc<str>> {
+        self.kind_at(self.place(pid, image, command_line)?)
+    }
+
+    /// Where in the table a process stands whose connections are not its own.
+    pub(super) fn place(
         &self,
         pid: Option<u32>,
         image: Option<&str>,
         command_line: Option<&str>,
-    ) -> Option<&Arc<str>> {
+    ) -> Option<usize> {
         let image = image.filter(|image| !image.is_empty());
         let name = image.map(|image| file_name(image).to_ascii_lowercase());
         let command_line = command_line.map(str::to_ascii_lowercase);
         let holds = |words: &[Box<str>]| {
             command_line.as_deref().is_some_and(|line| words.iter().any(|word| line.contains(&**word)))
         };
-        let found = self.entries.iter().find(|entry| {
+        let found = self.entries.iter().position(|entry| {
             let named = name.as_deref().map(|name| entry.names.iter().any(|one| **one == *name));
             let is_it = match entry.pid {
                 Some(_) => entry.pid == pid && named != Some(false),
@@ -64,7 +75,7 @@ impl Delegates {
             };
             is_it && (entry.command.is_empty() || holds(&entry.command)) && !holds(&entry.without_command)
         });
-        found.filter(|_| image.is_none_or(is_where_it_belongs)).map(|entry| &entry.kind)
+        found.filter(|_| image.is_none_or(is_where_it_belongs))
     }
 }
 

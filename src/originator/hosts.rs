@@ -29,6 +29,18 @@ pub(super) enum Owner {
     Several(Vec<HostId>),
 }
 
+impl HostId {
+    /// Its number among all, from 0.
+    pub(super) const fn number(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The host with a number.
+    pub(super) const fn from_number(number: usize) -> Self {
+        Self(number as u32)
+    }
+}
+
 impl Owner {
     /// Whether it may be this host's.
     pub(super) fn may_be(&self, host: HostId) -> bool {
@@ -47,8 +59,8 @@ pub(super) struct Hosts {
     names: Vec<Name>,
     /// The host that each name stands for: itself, or the fully qualified one that it is short for.
     canonical: Vec<HostId>,
-    /// All names of each host, by its canonical one.
-    aliases: FxHashMap<HostId, Vec<HostId>>,
+    /// All names of each host, by the number of its canonical one.
+    aliases: Vec<Vec<HostId>>,
     /// The place of each name among all of them in the order of the alphabet.
     ranks: Vec<u32>,
     /// How many names `canonical` was made for.
@@ -79,6 +91,28 @@ struct Seen {
     host: HostId,
 }
 
+/// That addresses were hosts', without what was said of the same minute just before.
+#[derive(Debug, Default)]
+pub(super) struct Sightings {
+    /// The last of each host, by its number.
+    last: Vec<Option<(IpAddr, i64)>>,
+    all: Vec<(IpAddr, Seen)>,
+}
+
+impl Sightings {
+    /// Takes that an address was a host's at a time of the wire.
+    pub(super) fn saw(&mut self, ip: IpAddr, host: HostId, at: Timestamp) {
+        if self.last.len() <= host.number() {
+            self.last.resize(host.number() + 1, None);
+        }
+        let seen = Seen { minute: minute(at), host };
+        let Some(last) = self.last.get_mut(host.number()) else { return };
+        if last.replace((ip, seen.minute)) != Some((ip, seen.minute)) && can_be_owned(ip) {
+            self.all.push((ip, seen));
+        }
+    }
+}
+
 impl Hosts {
     /// The most names of hosts: what a large network has, in both spellings.
     pub(super) const MOST: usize = 65_536;
@@ -91,6 +125,12 @@ impl Hosts {
 
     /// The host of a name, which is new where it was not heard before. `None` for no name, and where there is no room.
     pub(super) fn host(&mut self, name: &str, id: Option<&str>) -> Option<HostId> {
+        // Mostly it is written as it is kept.
+        if id.is_none()
+            && let Some(host) = self.ids.get(name)
+        {
+            return Some(*host);
+        }
         let name = name.trim_end_matches('.');
         let lower = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Cow::Owned(name.to_ascii_lowercase()),
@@ -165,8 +205,11 @@ impl Hosts {
             }
         }
         self.aliases.clear();
+        self.aliases.resize_with(canonical.len(), Vec::new);
         for (number, host) in canonical.iter().enumerate() {
-            self.aliases.entry(*host).or_default().push(HostId(number as u32));
+            if let Some(aliases) = self.aliases.get_mut(host.number()) {
+                aliases.push(HostId(number as u32));
+            }
         }
         self.canonical = canonical;
         self.settled = self.names.len();
@@ -180,7 +223,7 @@ impl Hosts {
 
     /// All names of the host that a name stands for, as of the last [`Self::settle`].
     pub(super) fn aliases(&self, host: HostId) -> &[HostId] {
-        self.aliases.get(&self.canonical(host)).map_or(&[], Vec::as_slice)
+        self.aliases.get(self.canonical(host).number()).map_or(&[], Vec::as_slice)
     }
 
     /// A host's name.
@@ -200,10 +243,17 @@ impl Hosts {
 
     /// Takes that an address was a host's at a time of the wire.
     pub(super) fn saw(&mut self, ip: IpAddr, host: HostId, at: Timestamp) {
-        if !can_be_owned(ip) {
-            return;
+        if can_be_owned(ip) {
+            self.take_seen(ip, Seen { minute: minute(at), host });
         }
-        let seen = Seen { minute: minute(at), host };
+    }
+
+    /// Takes sightings, in their order.
+    pub(super) fn saw_all(&mut self, sightings: Sightings) {
+        sightings.all.into_iter().for_each(|(ip, seen)| self.take_seen(ip, seen));
+    }
+
+    fn take_seen(&mut self, ip: IpAddr, seen: Seen) {
         let known = self.seen.entry(ip).or_default();
         // What is told again is mostly told next.
         if known.last() == Some(&seen) {

@@ -6,6 +6,7 @@
 //! values for one thing the one from the better kind of record stands, of equals the later, of equals the first in the alphabet.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustc_hash::FxHashMap;
 
@@ -66,11 +67,20 @@ pub(super) struct Processes {
     /// Ends that name only the number: by the feed's order, and by the event's clock.
     ends: FxHashMap<(HostId, u32), Vec<(i64, i64)>>,
     all: Vec<Entity>,
-    /// As records have them; made when somebody asks.
-    made: Vec<Option<Arc<Process>>>,
+    /// What was made of each when somebody asked.
+    made: Vec<Made>,
     most: usize,
     /// How many were given up because there were too many.
     pub(super) given_up: u64,
+}
+
+/// What was made of a process.
+#[derive(Debug, Default)]
+struct Made {
+    /// As records have it.
+    process: Option<Arc<Process>>,
+    /// For what it acts for others, as a number that [`Processes::acts`] gives it; nought where that was not asked.
+    acts: AtomicU32,
 }
 
 /// Notes a process with a number by its identity: forked ones have one together, and are not told apart by it.
@@ -101,6 +111,8 @@ struct Entity {
     values: [Option<Value>; Field::ALL.len()],
     /// When it began, by the event's own clock; what its own start says goes before what others say.
     began: Option<Began>,
+    /// Whether the time in its identity was read, which is the same each time.
+    key_read: bool,
     /// When it began, by the clock that the feed's records are in order by.
     began_order: Option<i64>,
     ended: Option<i64>,
@@ -178,6 +190,14 @@ impl Field {
         Self::ContainerName,
         Self::Pod,
     ];
+
+    /// The most bytes of it that are kept.
+    const fn longest(self) -> usize {
+        match self {
+            Self::CommandLine => Texts::LONGEST_COMMAND_LINE,
+            _ => Texts::LONGEST,
+        }
+    }
 }
 
 impl Processes {
@@ -220,33 +240,49 @@ impl Processes {
         kind: Option<TextId>,
         texts: &mut Texts,
     ) -> Mention {
-        let key = process.key.as_deref().and_then(|key| texts.keep_lower(key));
-        let image = process.image.as_deref().and_then(|image| texts.keep(image));
-        let name = process.name.as_deref().and_then(|name| texts.keep(name));
+        let again = self.again(host, process, texts);
+        let key = match again {
+            Some((_, key)) => Some(key),
+            None => process.key.as_deref().and_then(|key| texts.keep_lower(key)),
+        };
+        // What the process is known by mostly says it: then it need not be looked for among all texts.
+        let known = again.and_then(|(id, _)| self.entity_of(id));
+        let known = known.map_or([None; Field::ALL.len()], |entity| entity.values);
+        let keep = |field: Field, text: Option<&str>, texts: &mut Texts| {
+            let text = text?;
+            let same = known.get(field as usize).copied().flatten().map(|known| known.text);
+            if let Some(same) = same.filter(|same| texts.get(*same) == text) {
+                return Some(same);
+            }
+            texts.keep_up_to(text, field.longest())
+        };
+        let image = keep(Field::Image, process.image.as_deref(), texts);
+        let name = keep(Field::Name, process.name.as_deref(), texts);
         let order = times.order().at.as_nanos();
-        let began = match (source, process.started) {
-            (Source::Start, _) => Some(Began::Told(event_time(times))),
-            (_, Some(started)) => Some(Began::Said(started.at.as_nanos())),
-            (_, None) => process.key.as_deref().and_then(guid_time).map(Began::Said),
-        };
-        let identity = match (key, process.pid) {
-            (Some(key), pid) => Some(Identity::Key(host, key, pid)),
-            (None, Some(pid)) if source == Source::Start => Some(Identity::Started(host, pid, order)),
-            (None, Some(pid)) if source != Source::End => {
-                let file = image.or(name).map(|file| file_name(texts.get(file)).to_owned());
-                Some(Identity::Named(host, pid, file.and_then(|file| texts.keep_lower(&file))))
+        let id = match again {
+            Some((id, _)) => Some(id),
+            None => {
+                let identity = match (key, process.pid) {
+                    (Some(key), pid) => Some(Identity::Key(host, key, pid)),
+                    (None, Some(pid)) if source == Source::Start => Some(Identity::Started(host, pid, order)),
+                    (None, Some(pid)) if source != Source::End => {
+                        let file = image.or(name).map(|file| file_name(texts.get(file)).to_owned());
+                        Some(Identity::Named(host, pid, file.and_then(|file| texts.keep_lower(&file))))
+                    }
+                    (None, _) => None,
+                };
+                let Some(identity) = identity else {
+                    if source == Source::End
+                        && let Some(pid) = process.pid
+                    {
+                        self.ends.entry((host, pid)).or_default().push((order, event_time(times)));
+                    }
+                    return Mention { host, pid: process.pid, process: None };
+                };
+                self.entity(identity, host, process.pid, key)
             }
-            (None, _) => None,
         };
-        let Some(identity) = identity else {
-            if source == Source::End
-                && let Some(pid) = process.pid
-            {
-                self.ends.entry((host, pid)).or_default().push((order, event_time(times)));
-            }
-            return Mention { host, pid: process.pid, process: None };
-        };
-        let Some(id) = self.entity(identity, host, process.pid, key) else {
+        let Some(id) = id else {
             return Mention { host, pid: process.pid, process: None };
         };
         let parent = process.parent.as_ref().and_then(|parent| self.parent(host, parent, times, texts));
@@ -254,8 +290,17 @@ impl Processes {
             return Mention { host, pid: process.pid, process: None };
         };
         if let Some(made) = self.made.get_mut(id.0 as usize) {
-            *made = None;
+            *made = Made::default();
         }
+        let began = match (source, process.started) {
+            (Source::Start, _) => Some(Began::Told(event_time(times))),
+            (_, Some(started)) => Some(Began::Said(started.at.as_nanos())),
+            (_, None) if key.is_some() && entity.key_read => None,
+            (_, None) => {
+                entity.key_read = true;
+                process.key.as_deref().and_then(guid_time).map(Began::Said)
+            }
+        };
         match source {
             Source::Start => {
                 entity.began_order = least(entity.began_order, Some(order));
@@ -291,14 +336,41 @@ impl Processes {
             (Field::ContainerName, &process.container_name),
             (Field::Pod, &process.pod),
         ] {
-            let longest = match field {
-                Field::CommandLine => Texts::LONGEST_COMMAND_LINE,
-                _ => Texts::LONGEST,
-            };
-            let text = text.as_deref().and_then(|text| texts.keep_up_to(text, longest));
-            entity.set(field, text, source, order, texts);
+            if let Some(text) = text {
+                entity.set(field, keep(field, Some(text), texts), source, order, texts);
+            }
         }
         Mention { host, pid: process.pid, process: Some(id) }
+    }
+
+    /// The process with this identity and number, and its identity, if it was heard of: by its number, of which a host has few.
+    fn again(
+        &self,
+        host: HostId,
+        process: &record::Process<'_>,
+        texts: &Texts,
+    ) -> Option<(ProcessId, TextId)> {
+        const FEW: usize = 4;
+        let (said, pid) = (process.key.as_deref()?, process.pid?);
+        let of_number = self.by_pid.get(&(host, pid))?;
+        of_number.iter().rev().take(FEW).find_map(|id| {
+            let key = self.entity_of(*id)?.key?;
+            (texts.get(key) == said).then_some((*id, key))
+        })
+    }
+
+    /// For what a process acts for others, as a number: as it was found before, or as it is found now; as of what its records say by now.
+    pub(super) fn acts(&self, id: ProcessId, find: impl FnOnce() -> u32) -> u32 {
+        let Some(made) = self.made.get(id.0 as usize) else { return find() };
+        match made.acts.load(Ordering::Relaxed) {
+            // Two that find it at once find the same.
+            0 => {
+                let found = find();
+                made.acts.store(found.saturating_add(1), Ordering::Relaxed);
+                found
+            }
+            known => known - 1,
+        }
     }
 
     /// Whom a mention at a time is about, as of all that is known by now: the process itself if anything is known of it, else the
@@ -527,11 +599,13 @@ impl Processes {
         )
     }
 
-    /// A process as records have it. Its times are by the wire's clock if `ahead` is what the host's events are ahead of it.
+    /// A process as records have it, if it was made before.
+    pub(super) fn made(&self, id: ProcessId) -> Option<Arc<Process>> {
+        self.made.get(id.0 as usize)?.process.clone()
+    }
+
+    /// Makes a process as records have it. Its times are by the wire's clock if `ahead` is what the host's events are ahead of it.
     pub(super) fn make(&mut self, id: ProcessId, ahead: i64, texts: &Texts) -> Arc<Process> {
-        if let Some(Some(made)) = self.made.get(id.0 as usize) {
-            return made.clone();
-        }
         let parent = self.entity_of(id).and_then(|entity| entity.parent);
         let parent = parent.map(|parent| match parent.process {
             Some(process) => {
@@ -542,14 +616,14 @@ impl Processes {
         });
         let made = Arc::new(Process { parent, ..self.build(id, ahead, texts) });
         if let Some(place) = self.made.get_mut(id.0 as usize) {
-            *place = Some(made.clone());
+            place.process = Some(made.clone());
         }
         made
     }
 
     /// Forgets how processes look in records: what is known of clocks or of parents has changed.
     pub(super) fn forget_made(&mut self) {
-        self.made.iter_mut().for_each(|made| *made = None);
+        self.made.iter_mut().for_each(|made| made.process = None);
     }
 
     /// Forgets processes that had ended before a time, and of the others all but so many that were heard of last. Gives the new number
@@ -577,7 +651,8 @@ impl Processes {
                 parent.process = parent.process.and_then(follow);
             }
         }
-        self.made = vec![None; self.all.len()];
+        self.made.clear();
+        self.made.resize_with(self.all.len(), Made::default);
         if self.numbered.is_some() {
             self.number_all();
         }
@@ -704,6 +779,7 @@ impl Processes {
             key,
             values: [None; Field::ALL.len()],
             began: None,
+            key_read: false,
             began_order: None,
             ended: None,
             ended_order: None,
@@ -711,7 +787,7 @@ impl Processes {
             start_kind: None,
             heard: i64::MIN,
         });
-        self.made.push(None);
+        self.made.push(Made::default());
         self.known.insert(identity, id);
         if let Some(pid) = pid {
             self.by_pid.entry((host, pid)).or_default().push(id);
@@ -769,6 +845,7 @@ impl Entity {
             let is_path = |text| texts.get(text).contains(['\\', '/']);
             let (one, other) = ((source, at), (known.source, known.at));
             match field {
+                _ if text == known.text => one > other,
                 Field::Image if is_path(text) != is_path(known.text) => is_path(text),
                 _ if one == other => texts.get(text) < texts.get(known.text),
                 _ => one > other,

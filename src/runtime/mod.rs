@@ -8,14 +8,16 @@
 mod cutting;
 
 use std::io;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Sender, TryRecvError, bounded};
 
 use crate::capture::Timestamp;
 use crate::capture::savefile::{Chunk, End, Problem, Savefile};
 use crate::merge::{Merger, Scanned};
+use crate::originator::{Hands, Part};
 use crate::worker::{Finished, Worker};
 use cutting::Cutting;
 
@@ -187,6 +189,28 @@ pub fn together(threads: usize, work: &(dyn Fn(usize) + Sync)) {
     });
 }
 
+/// Threads that do what can be done at once, the calling one among them; they are there while there is something to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Threads(pub NonZeroUsize);
+
+impl Hands for Threads {
+    fn count(&self) -> usize {
+        self.0.get()
+    }
+
+    fn all(&self, parts: Vec<Part<'_>>) {
+        let threads = self.count().min(parts.len());
+        let queue = Mutex::new(parts.into_iter());
+        // Whoever has panicked held no lock.
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        together(threads.max(1), &|_| {
+            while let Some(part) = next() {
+                part();
+            }
+        });
+    }
+}
+
 /// Does two things, `at_once` where there is a thread to spare for the second.
 pub fn both<A, B: Send>(
     at_once: bool,
@@ -297,4 +321,22 @@ pub fn spawn<T: Send + 'static>(
 pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_do_each_part_once_whoever_is_first() {
+        for count in 1..5 {
+            let threads = Threads(NonZeroUsize::new(count).unwrap());
+            for parts in [0, 1, 2, 1000] {
+                let mut done = vec![0; parts];
+                threads
+                    .all(done.iter_mut().map(|done| -> Part<'_> { Box::new(move || *done += 1) }).collect());
+                assert!(done.iter().all(|done| *done == 1), "{count} {parts}");
+            }
+        }
+    }
 }

@@ -33,11 +33,7 @@ fn beaten(turns: i64, turn: Turn) -> (Vec<Record<'static>>, Vec<(i64, Flow)>) {
 fn all(records: &[Record<'_>], flows: &[(i64, Flow)]) -> (Vec<Attribution>, u64) {
     let mut join = joined(records, flows);
     let looked = |join: &Join| {
-        join.tuples.looked()
-            + join.destinations.looked()
-            + join.asked.looked()
-            + join.commands.looked()
-            + join.conversations.looked()
+        join.both.looked() + join.destinations().looked() + join.asked.looked() + join.commands.looked()
     };
     let before = looked(&join);
     let mut sorted = flows.to_vec();

@@ -1,10 +1,11 @@
 //! What a live sensor forgets, so that it can go on for ever in the room that it has.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::super::clocks::Times;
 use super::super::record::FeedKind;
-use super::{Join, wire_places};
+use super::seen::Seen;
+use super::{Destinations, Join};
 use crate::capture::Timestamp;
 use crate::originator::hosts::HostId;
 use crate::originator::processes::ProcessId;
@@ -23,7 +24,6 @@ impl Join {
         self.wire.retain(|row| row.began >= before);
         self.hosts.leases.forget(before);
         // Half of what there is room for is kept, so that this is not done again at once.
-        self.known_delegates.get_mut().clear();
         let moved = self.processes.forget(before, self.memory.processes / 2);
         let follow = |process: Option<ProcessId>| {
             process.and_then(|process| moved.get(process.number() as usize).copied().flatten())
@@ -39,7 +39,7 @@ impl Join {
             .collect();
         self.in_commands = commands.into_iter().collect();
         self.forget_texts();
-        self.seen = FxHashSet::default();
+        self.seen = Seen::default();
         self.index();
     }
 
@@ -75,12 +75,11 @@ impl Join {
 
     /// Builds the indexes anew.
     fn index(&mut self) {
-        (self.tuples, self.destinations) = (self.tuples.emptied(), self.destinations.emptied());
-        for number in 0..self.connections.len() {
-            if let Some(row) = self.connections.get(number).copied() {
-                self.index_connection(number as u32, &row);
-            }
+        self.both = self.both.emptied();
+        if let Some(destinations) = self.destinations.get_mut() {
+            *destinations = Destinations { index: destinations.index.emptied(), taken: 0 };
         }
+        self.index_rows();
         self.asked = self.asked.emptied();
         self.askers = FxHashMap::default();
         for number in 0..self.queries.len() {
@@ -88,11 +87,6 @@ impl Join {
             if let Some((host, Some(name))) = row {
                 self.index_query(number as u32, host, name);
             }
-        }
-        self.conversations = self.conversations.emptied();
-        for (number, row) in self.wire.iter().enumerate() {
-            let wire = &self.wire;
-            self.conversations.add(row.flow.fold(), number as u32, |row| wire_places(wire, row));
         }
         self.index_commands();
     }

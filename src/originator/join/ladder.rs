@@ -1,14 +1,15 @@
 //! The ladder of evidence: from the five-tuple down to nothing at all, and no lower rung overrides a higher one.
 
-use std::sync::Arc;
-
-use super::super::attribution::{Attribution, AttributionLevel as Level, Delegated};
+use super::super::attribution::{Attribution, AttributionLevel as Level};
 use super::super::clocks::{ClockId, Fit, Reach};
+use super::super::hands::each;
 use super::super::hosts::{HostId, Owner, can_be_owned};
 use super::super::processes::{Mention, ProcessId};
 use super::super::record::{Clock, FeedKind};
 use super::super::texts::TextId;
+use super::both::Found;
 use super::index::Span;
+use super::verdict::{ActsFor, Verdict};
 use super::{ConnectionRow, Join, Lived, QueryRow, SECOND, WireRow, destination, is_fixed};
 use crate::capture::Timestamp;
 use crate::flow::Flow;
@@ -62,109 +63,196 @@ pub(super) const ANSWERED_WITHIN: i64 = 10 * SECOND;
 /// Nanoseconds by which the first of several askers has to be ahead of the next, to be the one that caused the packet.
 const FIRST_BY: i64 = SECOND;
 
+/// Processes that may be it: mostly one, which needs no memory of its own.
+#[derive(Default)]
+struct Several {
+    first: Option<Candidate>,
+    more: Vec<Candidate>,
+}
+
+impl Several {
+    fn push(&mut self, one: Candidate) {
+        match self.first {
+            None => self.first = Some(one),
+            Some(_) => self.more.push(one),
+        }
+    }
+
+    fn into_all(self) -> Vec<Candidate> {
+        self.first.into_iter().chain(self.more).collect()
+    }
+}
+
 impl Join {
     /// Says who made a contact, as of all that is known by now.
     pub fn attribute(&mut self, question: &Question<'_>) -> Attribution {
         self.hosts.settle();
+        self.index_rows();
+        let verdict = self.find(question, self.both.find(question.flow.fold()));
+        self.tell(verdict)
+    }
+
+    /// Says who made each of these, as of all that is known by now, in their order: the same as if they were asked for one by one, but the
+    /// search is done by all hands.
+    pub fn attribute_all<T: Sync>(
+        &mut self,
+        asked: Vec<T>,
+        question: impl for<'t> Fn(&'t T) -> Question<'t> + Sync,
+        tell: &mut dyn FnMut(T, Attribution),
+    ) {
+        // So many that it pays to hand them out; and so few, where there is one hand, that what was found is still in its cache.
+        const EACH: usize = 4096;
+        // Smaller pieces than there are hands for, so that nobody waits long for the last of them.
+        const PIECE: usize = 512;
+        self.hosts.settle();
+        self.index_rows();
+        let hands = self.hands.clone();
+        let block = if hands.count() > 1 { EACH * hands.count() } else { Self::LOOKED_UP };
+        // The same memory for all blocks.
+        let mut verdicts: Vec<Option<Verdict>> = Vec::new();
+        verdicts.resize_with(block.min(asked.len()), || None);
+        let mut asked = asked.into_iter();
+        while !asked.as_slice().is_empty() {
+            let pieces = asked.as_slice().chunks(PIECE).zip(verdicts.chunks_mut(PIECE));
+            each(&*hands, pieces, |(asked, verdicts)| self.find_all(asked, &question, verdicts));
+            for verdict in verdicts.iter_mut().filter_map(Option::take) {
+                let attribution = self.tell(verdict);
+                if let Some(one) = asked.next() {
+                    tell(one, attribution);
+                }
+            }
+        }
+    }
+
+    fn find_all<T>(
+        &self,
+        asked: &[T],
+        question: &impl for<'t> Fn(&'t T) -> Question<'t>,
+        verdicts: &mut [Option<Verdict>],
+    ) {
+        for (block, verdicts) in asked.chunks(Self::LOOKED_UP).zip(verdicts.chunks_mut(Self::LOOKED_UP)) {
+            let found = self.found(block.iter().map(|one| question(one).flow));
+            for ((one, found), verdict) in block.iter().zip(found).zip(verdicts) {
+                *verdict = Some(self.find(&question(one), found));
+            }
+        }
+    }
+
+    /// Finds who made a contact, of whose connection this is known.
+    fn find(&self, question: &Question<'_>, found: Option<Found<'_>>) -> Verdict {
         let client = question.flow.src.ip;
         let owner = self.hosts.owner(client, question.at);
         if question.is_dns {
             return self.of_question(question, &owner);
         }
-        let wire = self.began(question);
+        let wire = self.began(question, found);
         // A lease gives no name that overrules the record of a connection.
+        let leased;
         let told = match self.hosts.leases.is_empty() {
-            true => owner.clone(),
-            false => self.hosts.told_owner(client, question.at),
+            true => &owner,
+            false => {
+                leased = self.hosts.told_owner(client, question.at);
+                &leased
+            }
         };
-        if let Some(found) = self.by_tuple(question, wire, &told, false) {
-            return found;
+        if let Some(verdict) = self.by_tuple(question, found, wire, told, false) {
+            return verdict;
         }
         if question.or_server
-            && let Some(found) = self.by_tuple(question, wire, &told, true)
+            && let Some(verdict) = self.by_tuple(question, found, wire, told, true)
         {
-            return Attribution { accepted: true, ..found };
+            return verdict.accepted();
         }
         let began = wire.map_or(question.at, |wire| wire.began);
         let Owner::One(host) = owner else { return self.nobody(question, &owner) };
-        if let Some(found) = self.by_destination(question, began, host) {
-            return found;
+        if let Some(verdict) = self.by_destination(question, began, host) {
+            return verdict;
         }
-        if let Some(found) = self.by_name(question, began, host) {
-            return found;
+        if let Some(verdict) = self.by_name(question, began, host) {
+            return verdict;
         }
         self.nobody(question, &owner)
     }
 
     /// The connection of the wire that a contact belongs to: of those with its ends, the last that began before it.
-    fn began(&self, question: &Question<'_>) -> Option<WireRow> {
-        let key = question.flow.key();
+    fn began(&self, question: &Question<'_>, found: Option<Found<'_>>) -> Option<WireRow> {
+        let (rows, head) = found?.wire;
         let at = question.at.as_nanos();
         let before = Span { from: i64::MIN, to: at, about: at };
         let after = Span { from: at.saturating_add(1), to: i64::MAX, about: at };
-        let is = |row: u32| self.wire.get(row as usize).is_some_and(|row| row.flow.key() == key);
-        let rows = self.conversations.nearest(question.flow.fold(), |()| [before, after], is);
         // The last one before it; or else the first one after it, for captures run backwards.
-        let rows = rows.into_iter().filter_map(|row| self.wire.get(row as usize));
-        rows.copied().min_by_key(|row| match question.at.since(row.began) {
+        let rank = |row: &WireRow| match question.at.since(row.began) {
             since @ 0.. => (false, since, !row.whole),
             since => (true, since.saturating_neg(), !row.whole),
-        })
+        };
+        let mut best: Option<WireRow> = None;
+        let is = |row: u32| self.wire.get(row as usize).is_some_and(|row| row.flow.is_of(&question.flow));
+        rows.nearest(
+            head,
+            |()| [before, after],
+            is,
+            |row| {
+                if let Some(row) = self.wire.get(row as usize)
+                    && best.is_none_or(|best| rank(row) < rank(&best))
+                {
+                    best = Some(*row);
+                }
+            },
+        );
+        best
     }
 
     /// By the exact five-tuple.
     fn by_tuple(
-        &mut self,
+        &self,
         question: &Question<'_>,
+        found: Option<Found<'_>>,
         wire: Option<WireRow>,
         owner: &Owner,
         accepted: bool,
-    ) -> Option<Attribution> {
-        let key = question.flow.fold();
+    ) -> Option<Verdict> {
+        let (rows, head) = found?.feed;
         let began = wire.map_or(question.at, |wire| wire.began);
         let at_all = |clock: ClockId| Some(self.span_at_all(clock, began));
         let fitting = |clock: ClockId| Some(self.span_of_fit(clock, began, 0));
-        let (mut sure, mut unsure) = (Vec::new(), Vec::new());
-        let mut look = |rows: &mut dyn Iterator<Item = u32>| {
-            for row in rows {
-                let Some(row) = self.connections.get(row as usize) else { continue };
-                if !row.is(question.flow) || self.is_clients(row, question.flow, owner) == accepted {
-                    continue;
-                }
-                let host = row.mention.host;
-                let (fits, distance, ahead) = match self.clocks.fit(host, row.feed, &row.times, began, 0) {
-                    Fit::Agrees { distance, ahead } => (true, distance, ahead),
-                    Fit::Unknown { distance } => (false, distance, None),
-                    // It began before the capture did: its record is older than the first packet that was seen.
-                    Fit::Disagrees if wire.is_none_or(|wire| !wire.whole) => (false, i64::MAX, None),
-                    Fit::Disagrees => continue,
-                };
-                let Some(candidate) = self.candidate(row, distance, ahead) else { continue };
-                if fits { sure.push(candidate) } else { unsure.push(candidate) }
+        let (mut sure, mut unsure) = (Several::default(), Several::default());
+        let look = |row: u32, sure: &mut Several, unsure: &mut Several| {
+            let Some(row) = self.connections.get(row as usize) else { return };
+            if !row.is(question.flow) || self.is_clients(row, question.flow, owner) == accepted {
+                return;
             }
-            !sure.is_empty()
+            let host = row.mention.host;
+            let (fits, distance, ahead) = match self.clocks.fit(host, row.feed, &row.times, began, 0) {
+                Fit::Agrees { distance, ahead } => (true, distance, ahead),
+                Fit::Unknown { distance } => (false, distance, None),
+                // It began before the capture did: its record is older than the first packet that was seen.
+                Fit::Disagrees if wire.is_none_or(|wire| !wire.whole) => (false, i64::MAX, None),
+                Fit::Disagrees => return,
+            };
+            let Some(candidate) = self.candidate(row, distance, ahead) else { return };
+            if fits { sure.push(candidate) } else { unsure.push(candidate) }
         };
-        if !look(&mut self.tuples.near(key, fitting)) && self.tuples.has_many(key) {
-            look(&mut self.tuples.near(key, at_all));
+        rows.tell_near(head, fitting, |row| look(row, &mut sure, &mut unsure));
+        if sure.first.is_none() && rows.has_many(head) {
+            rows.tell_near(head, at_all, |row| look(row, &mut sure, &mut unsure));
         }
-        let known = !sure.is_empty();
-        let mut candidates = self.distinct_doers(if known { sure } else { unsure });
-        match candidates.as_mut_slice() {
-            [] => None,
-            [one] if known => {
-                let asked = self.asked_by(one, question, began);
-                one.also = one.also.or(asked);
-                let level = if one.named || asked.is_some() { Level::TupleAndName } else { Level::Tuple };
-                let one = *one;
-                Some(self.found(level, &one, question, began))
-            }
-            [one] if !is_fixed(question.flow) => {
-                let one = *one;
-                Some(self.found(Level::TupleOnly, &one, question, began))
-            }
-            [_] => None,
-            _ => Some(self.ambiguous(&candidates)),
+        let known = sure.first.is_some();
+        let mut several = if known { sure } else { unsure };
+        if !several.more.is_empty() {
+            let mut distinct = self.distinct_doers(several.into_all()).into_iter();
+            several = Several { first: distinct.next(), more: distinct.collect() };
         }
+        let mut one = several.first?;
+        if !several.more.is_empty() {
+            return Some(self.ambiguous(&several.into_all()));
+        }
+        if known {
+            let asked = self.asked_by(&one, question, began);
+            one.also = one.also.or(asked);
+            let level = if one.named || asked.is_some() { Level::TupleAndName } else { Level::Tuple };
+            return Some(self.verdict(level, &one, question, began));
+        }
+        (!is_fixed(question.flow)).then(|| self.verdict(Level::TupleOnly, &one, question, began))
     }
 
     /// Whether a record is of the end that began the connection: both ends may tell of it.
@@ -276,12 +364,15 @@ impl Join {
                     .resolve(row.mention, order, &self.hosts, &self.texts)
                     .is_some_and(|asker| self.processes.same(asker, one.process, &self.hosts, &self.texts))
         };
-        let rows = self.hosts.aliases(one.host).iter().flat_map(|host| {
+        let mut first: Option<TextId> = None;
+        for host in self.hosts.aliases(one.host) {
             let spans = |clock| self.spans(clock, began, (DAY, ANSWERED_WITHIN));
-            self.asked.nearest((*host, name), spans, is_ones)
-        });
-        let kinds = rows.filter_map(|row| self.queries.get(row as usize)?.kind);
-        kinds.min_by_key(|kind| self.texts.get(*kind))
+            self.asked.nearest((*host, name), spans, is_ones, |row| {
+                let kind = self.queries.get(row as usize).and_then(|row| row.kind);
+                first = first.into_iter().chain(kind).min_by_key(|kind| self.texts.get(*kind));
+            });
+        }
+        first
     }
 
     /// Questions of a host for a name that were asked about a time, so long before and after it at the most.
@@ -326,12 +417,7 @@ impl Join {
     }
 
     /// By the only process of the host at this server and port about then, or on this day.
-    fn by_destination(
-        &mut self,
-        question: &Question<'_>,
-        began: Timestamp,
-        host: HostId,
-    ) -> Option<Attribution> {
+    fn by_destination(&self, question: &Question<'_>, began: Timestamp, host: HostId) -> Option<Verdict> {
         let server = question.flow.dst;
         let key = destination(server.ip, server.port)?;
         let (mut same_port, mut about, mut before) = (Vec::new(), Vec::new(), Vec::new());
@@ -343,7 +429,7 @@ impl Join {
                 }
                 spans
             };
-            for row in self.destinations.near((*name, key), spans) {
+            for row in self.destinations().near((*name, key), spans) {
                 let Some(row) = self.connections.get(row as usize) else { continue };
                 let remote = row.remote();
                 let there = remote.is_some_and(|end| (end.ip, end.port) == (server.ip, Some(server.port)));
@@ -401,10 +487,7 @@ impl Join {
             }
             match candidates.as_slice() {
                 [] => {}
-                [one] => {
-                    let one = *one;
-                    return Some(self.found(level, &one, question, began));
-                }
+                [one] => return Some(self.verdict(level, one, question, began)),
                 _ => return Some(self.ambiguous(&candidates)),
             }
         }
@@ -412,7 +495,7 @@ impl Join {
     }
 
     /// By who asked for the name, or has it in the command line.
-    fn by_name(&mut self, question: &Question<'_>, began: Timestamp, host: HostId) -> Option<Attribution> {
+    fn by_name(&self, question: &Question<'_>, began: Timestamp, host: HostId) -> Option<Verdict> {
         let name = self.texts.find(question.name?)?;
         let (with_answer, about) = self.askers(host, name, question, began);
         let commands = self.commanders(host, name, began);
@@ -421,10 +504,7 @@ impl Join {
         {
             match candidates.as_slice() {
                 [] => {}
-                [one] => {
-                    let one = *one;
-                    return Some(self.found(level, &one, question, began));
-                }
+                [one] => return Some(self.verdict(level, one, question, began)),
                 _ => return Some(self.ambiguous(&candidates)),
             }
         }
@@ -513,7 +593,7 @@ impl Join {
     }
 
     /// Who asked a question of DNS: the process of the record of that question, and never the resolver that sent the packet.
-    fn of_question(&mut self, question: &Question<'_>, owner: &Owner) -> Attribution {
+    fn of_question(&self, question: &Question<'_>, owner: &Owner) -> Verdict {
         let Owner::One(host) = *owner else { return self.nobody(question, owner) };
         let Some(name) = question.name.and_then(|name| self.texts.find(name)) else {
             return self.nobody(question, owner);
@@ -541,38 +621,35 @@ impl Join {
             _ => return self.ambiguous(&candidates),
         };
         if let Some(first) = first {
-            return self.found(Level::DnsAnswer, &first, question, question.at);
+            return self.verdict(Level::DnsAnswer, &first, question, question.at);
         }
         let commands = self.commanders(host, name, question.at);
         match commands.as_slice() {
             [] => self.nobody(question, owner),
-            [one] => {
-                let one = *one;
-                self.found(Level::CommandLine, &one, question, question.at)
-            }
+            [one] => self.verdict(Level::CommandLine, one, question, question.at),
             _ => self.ambiguous(&commands),
         }
     }
 
-    /// Why a process's connections are not its own, if they are not.
-    pub(super) fn delegate(&self, process: ProcessId) -> Option<Arc<str>> {
-        let mut known = self.known_delegates.borrow_mut();
-        let kind = || {
+    /// Where in the table of delegates a process stands whose connections are not its own.
+    pub(super) fn delegate(&self, process: ProcessId) -> Option<usize> {
+        let place = self.processes.acts(process, || {
             let image = self.processes.image(process, &self.texts);
             let command_line = self.processes.command_line(process, &self.texts);
-            self.delegates.kind(self.processes.pid(process), image, command_line).cloned()
-        };
-        known.entry(process.number()).or_insert_with(kind).clone()
+            let place = self.delegates.place(self.processes.pid(process), image, command_line);
+            place.map_or(0, |place| place as u32 + 1)
+        });
+        (place as usize).checked_sub(1)
     }
 
     /// For whom a delegate acted: the only process that asked for the name, or else the only one with it in its command line.
-    pub(super) fn delegated(
-        &mut self,
+    pub(super) fn acts_for(
+        &self,
         one: &Candidate,
         question: &Question<'_>,
         began: Timestamp,
-    ) -> Option<Delegated> {
-        let kind = self.delegate(one.process)?;
+    ) -> Option<ActsFor> {
+        let place = self.delegate(one.process)?;
         let mut found = None;
         if let Some(name) = question.name.and_then(|name| self.texts.find(name)) {
             let own = |candidates: Vec<Candidate>| -> Vec<Candidate> {
@@ -589,9 +666,7 @@ impl Join {
                 _ => None,
             });
         }
-        let (level, likely) = found.unzip();
-        let likely = likely.map(|likely: Candidate| self.make(&likely, began));
-        Some(Delegated { kind, likely, level })
+        Some(ActsFor { place, likely: found })
     }
 }
 

@@ -1,8 +1,11 @@
 //! How much of telemetry is kept at once.
 
 use super::super::clocks::ClockId;
+use super::super::hosts::HostId;
 use super::super::processes::Processes;
-use super::index::Index;
+use super::both::Both;
+use super::index::{Head, Index};
+use super::seen::Seen;
 use super::{ConnectionRow, QueryRow, WireRow};
 
 /// The room for telemetry and for what waits for it, as numbers of things: each limit is told when it is reached.
@@ -31,15 +34,20 @@ impl FeedMemory {
     pub fn of_bytes(bytes: u64) -> Self {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let share =
-            |percent: usize, each: usize| (bytes / 100 * percent / each.max(1)).min(u32::MAX as usize - 1);
-        // Hash, and both of its neighbours' room.
-        let seen = 16;
+            |percent: usize, each: usize| (bytes / 100 * percent / each.max(1)).min(Head::GROUP as usize - 1);
+        let seen = Seen::BYTES;
         Self {
             processes: share(20, Processes::BYTES),
             texts: share(20, 1),
-            connections: share(25, size_of::<ConnectionRow>() + Index::<u64, ClockId>::BYTES * 2 + seen),
+            connections: share(
+                25,
+                size_of::<ConnectionRow>()
+                    + Both::bytes::<ClockId>()
+                    + Index::<(HostId, u64), ClockId>::BYTES
+                    + seen,
+            ),
             queries: share(10, size_of::<QueryRow>() + Index::<u64, ClockId>::BYTES + 64 + seen),
-            wire: share(10, size_of::<WireRow>() + Index::<u64, ()>::BYTES),
+            wire: share(10, size_of::<WireRow>() + Both::bytes::<()>()),
             contacts: share(15, 1024),
         }
     }

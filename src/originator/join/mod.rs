@@ -8,34 +8,38 @@
 
 #[cfg(test)]
 mod beacons;
+mod both;
 mod forget;
 mod index;
 mod ladder;
 mod memory;
 mod report;
+mod seen;
 mod sorted;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::attribution::Host;
-use super::clocks::{ClockId, Clocks, Sample, Times};
+use super::clocks::{ClockId, Clocks, Sample, Samples, Times};
 use super::delegates::Delegates;
-use super::hosts::{HostId, Hosts};
+use super::hands::{Hands, OneByOne, each, pieces};
+use super::hosts::{HostId, Hosts, Sightings};
 use super::processes::{Mention, ProcessId, Processes, Source};
 use super::record::{Clock, Connection, End, FeedKind, NameKind, Query, Record, Said, Side};
 use super::texts::{TextId, Texts};
 use crate::capture::Timestamp;
 use crate::flow::{Endpoint, Flow, Protocol};
 use crate::inspect::dhcp;
+use both::{Both, Found, New};
 use index::{Index, Places, Span};
+use seen::Seen;
 
 pub use ladder::Question;
 pub use memory::FeedMemory;
@@ -52,6 +56,8 @@ pub struct Join {
     clocks: Clocks,
     delegates: &'static Delegates,
     memory: FeedMemory,
+    /// Who does what can be done at once.
+    hands: Arc<dyn Hands>,
 
     connections: Vec<ConnectionRow>,
     queries: Vec<QueryRow>,
@@ -59,18 +65,16 @@ pub struct Join {
     /// Addresses that records give a host by themselves.
     addresses: Vec<(IpAddr, HostId, FeedKind, Times)>,
 
-    /// Connections of records with both ports, by both ends.
-    tuples: Index<u64, ClockId>,
-    /// Connections of records, by host, address and port of the other end.
-    destinations: Index<(HostId, u64), ClockId>,
+    /// Connections of records with both ports, and those of the wire, by both ends. Those that came since somebody asked are not in yet.
+    both: Both,
+    /// Connections of records, by host, address and port of the other end; once somebody asked for such.
+    destinations: OnceLock<Destinations>,
     /// Questions of records, by host and name.
     asked: Index<(HostId, TextId), ClockId>,
     /// Processes by their host and a name that their command line holds; how long they lived, and when they began.
     commands: Index<(HostId, TextId), Lived>,
     /// What was put into `commands`.
     in_commands: FxHashSet<(TextId, ProcessId)>,
-    /// Connections of the wire, by both ends.
-    conversations: Index<u64, ()>,
 
     /// Which hosts asked for a name.
     askers: FxHashMap<TextId, Vec<HostId>>,
@@ -80,14 +84,13 @@ pub struct Join {
     seen_on_wire: FxHashSet<HostId>,
 
     /// Records that have come already, by what is unique about them.
-    seen: FxHashSet<u64>,
-    /// From when to when the records of a host are, by each clock of its feeds.
-    covered: FxHashMap<HostId, Vec<(ClockId, Timestamp, Timestamp)>>,
+    seen: Seen,
+    /// From when to when the records of a host are, by each clock of its feeds; by the number of the host.
+    covered: Vec<Vec<(ClockId, Timestamp, Timestamp)>>,
     /// Written times less event times, of records that have both.
     lags: FxHashMap<(HostId, FeedKind), Vec<i64>>,
-    made_hosts: FxHashMap<HostId, Arc<Host>>,
-    /// For what each process that was asked for acts for others, as of the last record.
-    known_delegates: RefCell<FxHashMap<u32, Option<Arc<str>>>>,
+    /// Hosts as they are told, by their number.
+    made_hosts: Vec<Option<Arc<Host>>>,
     counts: Counts,
 }
 
@@ -109,6 +112,26 @@ struct GivenUp {
     queries: u64,
     wire: u64,
     clients: u64,
+}
+
+/// Connections of records, by host, address and port of the other end.
+#[derive(Debug, Default)]
+struct Destinations {
+    index: Index<(HostId, u64), ClockId>,
+    /// How many rows are in.
+    taken: usize,
+}
+
+impl Destinations {
+    /// Takes the rows that are not in yet.
+    fn take(&mut self, rows: &[ConnectionRow]) {
+        for (number, row) in rows.iter().enumerate().skip(self.taken) {
+            if let Some(key) = row.remote().and_then(|end| destination(end.ip, end.port?)) {
+                self.index.add((row.mention.host, key), number as u32, |row| places(rows, row));
+            }
+        }
+        self.taken = rows.len();
+    }
 }
 
 /// A connection of a record.
@@ -191,26 +214,31 @@ impl Join {
             clocks: Clocks::default(),
             delegates: Delegates::builtin(),
             memory,
+            hands: Arc::new(OneByOne),
             connections: Vec::new(),
             queries: Vec::new(),
             wire: Vec::new(),
             addresses: Vec::new(),
-            tuples: Index::default(),
-            destinations: Index::default(),
+            both: Both::default(),
+            destinations: OnceLock::new(),
             asked: Index::default(),
             commands: Index::default(),
             in_commands: FxHashSet::default(),
-            conversations: Index::default(),
             askers: FxHashMap::default(),
             on_wire: FxHashSet::default(),
             seen_on_wire: FxHashSet::default(),
-            seen: FxHashSet::default(),
-            covered: FxHashMap::default(),
+            seen: Seen::default(),
+            covered: Vec::new(),
             lags: FxHashMap::default(),
-            made_hosts: FxHashMap::default(),
-            known_delegates: RefCell::default(),
+            made_hosts: Vec::new(),
             counts: Counts::default(),
         }
+    }
+
+    /// The same, and what can be done at once these do. What comes out does not depend on them.
+    #[must_use]
+    pub fn with_hands(self, hands: Arc<dyn Hands>) -> Self {
+        Self { hands, ..self }
     }
 
     /// Takes that an address is a host's, whatever a feed says.
@@ -244,10 +272,7 @@ impl Join {
             self.counts.given_up.wire += 1;
             return;
         }
-        let row = self.wire.len() as u32;
         self.wire.push(WireRow { flow, began, whole });
-        let wire = &self.wire;
-        self.conversations.add(flow.fold(), row, |row| wire_places(wire, row));
     }
 
     /// Takes a message in a connection of the wire whose beginning is not told: it stands for that, which was a moment before.
@@ -255,9 +280,11 @@ impl Join {
         const SAME: i64 = 300 * SECOND;
         let about = at.as_nanos();
         let span = Span { from: about.saturating_sub(SAME), to: about.saturating_add(SAME), about };
-        let known = (self.conversations.near(flow.fold(), |()| Some(span)))
+        self.index_rows();
+        let rows = self.both.find(flow.fold()).map(|found| found.wire);
+        let known = (rows.into_iter().flat_map(|(rows, head)| rows.near(head, |()| Some(span))))
             .filter_map(|row| self.wire.get(row as usize))
-            .any(|row| row.flow.key() == flow.key() && at.since(row.began).abs() <= SAME);
+            .any(|row| row.flow.is_of(&flow) && at.since(row.began).abs() <= SAME);
         if !known {
             self.conversation(flow, at, true);
         }
@@ -269,7 +296,6 @@ impl Join {
             self.counts.without_host += 1;
             return;
         };
-        self.known_delegates.get_mut().clear();
         let kind = self.texts.keep(&record.kind);
         if self.seen.len() < self.memory.records() && !self.seen.insert(identity(record, host)) {
             self.counts.duplicates += 1;
@@ -326,8 +352,7 @@ impl Join {
         }
         let name = said.name.as_ref().filter(|(_, kind)| *kind != NameKind::Reverse);
         let name = name.and_then(|(name, _)| self.texts.keep_lower(host_of(name)));
-        let row = self.connections.len() as u32;
-        let row_is = ConnectionRow {
+        self.connections.push(ConnectionRow {
             feed,
             kind,
             mention,
@@ -337,34 +362,47 @@ impl Join {
             local: said.local,
             initiated: said.initiated,
             name,
-        };
-        self.connections.push(row_is);
-        self.index_connection(row, &row_is);
+        });
     }
 
-    fn index_connection(&mut self, number: u32, row: &ConnectionRow) {
-        let rows = &self.connections;
-        let places = |number: u32| {
-            rows.get(number as usize)
-                .map_or_else(Places::default, |row| row.times.places(row.mention.host, row.feed))
+    /// Takes the rows into the indexes that came since.
+    fn index_rows(&mut self) {
+        let Self { connections, wire, both, destinations, hands, .. } = self;
+        let feed = New {
+            length: connections.len(),
+            key: &|row| Some(connections.get(row as usize)?.flow()?.fold()),
+            places: &|row| places(connections, row),
         };
-        if let Some(flow) = row.flow() {
-            self.tuples.add(flow.fold(), number, places);
+        let wire = New {
+            length: wire.len(),
+            key: &|row| Some(wire.get(row as usize)?.flow.fold()),
+            places: &|row| wire_places(wire, row),
+        };
+        both.take(&feed, &wire, &**hands);
+        if let Some(destinations) = destinations.get_mut() {
+            destinations.take(connections);
         }
-        if let Some(key) = row.remote().and_then(|end| destination(end.ip, end.port?)) {
-            self.destinations.add((row.mention.host, key), number, places);
-        }
+    }
+
+    /// Connections of records, by host, address and port of the other end.
+    fn destinations(&self) -> &Index<(HostId, u64), ClockId> {
+        let made = self.destinations.get_or_init(|| {
+            let mut made = Destinations::default();
+            made.take(&self.connections);
+            made
+        });
+        &made.index
     }
 
     fn index_query(&mut self, number: u32, host: HostId, name: TextId) {
-        if self.asked.count((host, name)) == 0 {
-            self.askers.entry(name).or_default().push(host);
-        }
         let rows = &self.queries;
-        self.asked.add((host, name), number, |number| {
+        let is_first = self.asked.add((host, name), number, |number| {
             rows.get(number as usize)
                 .map_or_else(Places::default, |row| row.times.places(row.mention.host, row.feed))
         });
+        if is_first {
+            self.askers.entry(name).or_default().push(host);
+        }
     }
 
     fn index_command(&mut self, name: TextId, process: ProcessId) {
@@ -413,7 +451,10 @@ impl Join {
     fn cover(&mut self, host: HostId, feed: FeedKind, times: &Times) {
         let time = times.order();
         let clock = ClockId { host, feed, clock: time.clock };
-        let covered = self.covered.entry(host).or_default();
+        if self.covered.len() <= host.number() {
+            self.covered.resize_with(host.number() + 1, Vec::new);
+        }
+        let Some(covered) = self.covered.get_mut(host.number()) else { return };
         match covered.iter_mut().find(|(known, ..)| *known == clock) {
             Some((_, from, to)) => (*from, *to) = ((*from).min(time.at), (*to).max(time.at)),
             None => covered.push((clock, time.at, time.at)),
@@ -423,17 +464,20 @@ impl Join {
     /// Learns names, clocks and addresses from all that came, so that the order in which it came makes no difference.
     pub fn settle(&mut self) {
         self.hosts.settle();
+        self.index_rows();
         self.clocks.learn_zones(self.lags.clone());
-        let samples = self.samples();
-        self.clocks.learn(samples);
+        let hands = self.hands.clone();
+        let pieces = each(&*hands, pieces(&*hands, self.wire.len()), |piece| {
+            self.samples(self.wire.get(piece).unwrap_or_default())
+        });
+        let mut samples = Samples::default();
+        pieces.into_iter().for_each(|piece| samples.append(piece));
+        self.clocks.learn(samples, &*hands);
         self.hosts.forget_seen();
-        for row in &self.connections {
-            // An address that a record calls the host's own. Where both ends are the host's, it says nothing more.
-            if let Some(local) = row.local_ip() {
-                let at = self.clocks.to_wire(row.mention.host, row.feed, row.times.order());
-                self.hosts.saw(local, row.mention.host, at);
-            }
-        }
+        // Pieces of one size whoever does them: where there is no room for more, what is counted does not depend on that.
+        const PIECE: usize = 1 << 16;
+        let pieces = each(&*hands, self.connections.chunks(PIECE), |rows| self.sightings(rows));
+        pieces.into_iter().for_each(|piece| self.hosts.saw_all(piece));
         for (address, host, feed, times) in &self.addresses {
             self.hosts.saw(*address, *host, self.clocks.to_wire(*host, *feed, times.order()));
         }
@@ -448,51 +492,85 @@ impl Join {
         self.made_hosts.clear();
     }
 
+    /// The addresses that records call the host's own. Where both ends are the host's, a record says nothing more.
+    fn sightings(&self, rows: &[ConnectionRow]) -> Sightings {
+        let mut sightings = Sightings::default();
+        for row in rows {
+            if let Some(local) = row.local_ip() {
+                let at = self.clocks.to_wire(row.mention.host, row.feed, row.times.order());
+                sightings.saw(local, row.mention.host, at);
+            }
+        }
+        sightings
+    }
+
     /// What the clocks of records were ahead of the wire's, where one connection is unique on both sides.
-    fn samples(&self) -> Vec<Sample> {
-        let mut samples = Vec::new();
+    fn samples(&self, wire: &[WireRow]) -> Samples {
+        let mut samples = Samples::default();
         let mut rows: Vec<&ConnectionRow> = Vec::new();
-        for wire in &self.wire {
-            let key = wire.flow.fold();
-            if !wire.whole || self.conversations.count(key) != 1 || is_fixed(wire.flow) {
-                continue;
-            }
-            // So many records of one connection are of ports that recur.
-            if self.tuples.has_many(key) {
-                continue;
-            }
-            rows.clear();
-            rows.extend(
-                (self.tuples.near(key, |_| None))
-                    .filter_map(|row| self.connections.get(row as usize))
-                    .filter(|row| row.is(wire.flow)),
-            );
-            for row in &rows {
-                let alike = |other: &&&ConnectionRow| {
-                    (other.mention.host, other.feed) == (row.mention.host, row.feed)
-                };
-                // The same record again is one; two of one host and feed are two connections.
-                let others = rows.iter().filter(alike).filter(|other| other.times != row.times);
-                if others.count() > 0 {
+        for block in wire.chunks(Self::LOOKED_UP) {
+            for (wire, found) in block.iter().zip(self.found(block.iter().map(|wire| wire.flow))) {
+                let Some(Found { feed: (feed, head), wire: (_, of_wire) }) = found else { continue };
+                if !wire.whole || !of_wire.is_one() || is_fixed(wire.flow) {
                     continue;
                 }
-                for time in row.times.all() {
-                    if matches!(time.clock, Clock::Bucket | Clock::Received) {
+                // So many records of one connection are of ports that recur.
+                if feed.has_many(head) {
+                    continue;
+                }
+                rows.clear();
+                feed.tell_near(
+                    head,
+                    |_| None,
+                    |row| {
+                        rows.extend(self.connections.get(row as usize).filter(|row| row.is(wire.flow)));
+                    },
+                );
+                for row in &rows {
+                    let alike = |other: &&&ConnectionRow| {
+                        (other.mention.host, other.feed) == (row.mention.host, row.feed)
+                    };
+                    // The same record again is one; two of one host and feed are two connections.
+                    let others = rows.iter().filter(alike).filter(|other| other.times != row.times);
+                    if others.count() > 0 {
                         continue;
                     }
-                    let clock = ClockId { host: row.mention.host, feed: row.feed, clock: time.clock };
-                    samples.push(Sample { clock, wire: wire.began, ahead: time.at.since(wire.began) });
+                    for time in row.times.all() {
+                        if matches!(time.clock, Clock::Bucket | Clock::Received) {
+                            continue;
+                        }
+                        let clock = ClockId { host: row.mention.host, feed: row.feed, clock: time.clock };
+                        samples.add(clock, Sample { wire: wire.began, ahead: time.at.since(wire.began) });
+                    }
                 }
             }
         }
         samples
     }
 
+    /// How many connections are looked up at once: the memory that one waits for is fetched while the next is looked up.
+    const LOOKED_UP: usize = 32;
+
+    /// What there is of connections on both sides; of so many at the most.
+    fn found(&self, flows: impl Iterator<Item = Flow>) -> [Option<Found<'_>>; Self::LOOKED_UP] {
+        let mut all = [None; Self::LOOKED_UP];
+        for (found, flow) in all.iter_mut().zip(flows) {
+            *found = self.both.find(flow.fold());
+        }
+        all
+    }
+
     fn host(&mut self, host: HostId) -> Arc<Host> {
         let host = self.hosts.canonical(host);
         let hosts = &self.hosts;
         let make = || Arc::new(Host { name: hosts.name(host), id: hosts.id(host) });
-        self.made_hosts.entry(host).or_insert_with(make).clone()
+        if self.made_hosts.len() <= host.number() {
+            self.made_hosts.resize(host.number() + 1, None);
+        }
+        match self.made_hosts.get_mut(host.number()) {
+            Some(made) => made.get_or_insert_with(make).clone(),
+            None => make(),
+        }
     }
 
     /// What the event times of a host's feed are ahead of the wire: where it was not learned from them themselves, by what its
@@ -523,7 +601,7 @@ impl ConnectionRow {
 
     /// Whether it is of this connection of the wire.
     fn is(&self, flow: Flow) -> bool {
-        self.flow().is_some_and(|own| own.key() == flow.key())
+        self.flow().is_some_and(|own| own.is_of(&flow))
     }
 
     /// The host's own address, where the record says which it is.
@@ -556,6 +634,10 @@ impl ConnectionRow {
             (None, _) => None,
         }
     }
+}
+
+fn places(rows: &[ConnectionRow], row: u32) -> Places<ClockId> {
+    rows.get(row as usize).map_or_else(Places::default, |row| row.times.places(row.mention.host, row.feed))
 }
 
 fn wire_places(rows: &[WireRow], row: u32) -> Places<()> {

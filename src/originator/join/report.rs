@@ -72,7 +72,10 @@ impl ZoneFound {
 impl Join {
     /// What there is to tell of the feeds.
     pub fn report(&self) -> FeedReport {
-        let hosts: FxHashSet<HostId> = self.covered.keys().map(|host| self.hosts.canonical(*host)).collect();
+        let hosts: FxHashSet<HostId> = (self.covered.iter().enumerate())
+            .filter(|(_, covered)| !covered.is_empty())
+            .map(|(number, _)| self.hosts.canonical(HostId::from_number(number)))
+            .collect();
         let name = |host| self.hosts.name(self.hosts.canonical(host)).to_string();
         let mut records: Vec<(String, u64)> = (self.counts.records.iter())
             .map(|((feed, kind), count)| (format!("{} {}", feed.as_str(), self.texts.get(*kind)), *count))
@@ -110,11 +113,8 @@ impl Join {
             (&one.host, one.feed, one.ahead).cmp(&(&other.host, other.feed, other.ahead))
         });
         let given_up = &self.counts.given_up;
-        let cut = self.tuples.cut()
-            + self.destinations.cut()
-            + self.asked.cut()
-            + self.commands.cut()
-            + self.conversations.cut();
+        let destinations = self.destinations.get().map_or(0, |destinations| destinations.index.cut());
+        let cut = self.both.cut() + destinations + self.asked.cut() + self.commands.cut();
         let limits = [
             ("connections of the feed", given_up.connections),
             ("questions of the feed", given_up.queries),

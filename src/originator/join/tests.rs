@@ -3,8 +3,23 @@
 use proptest::prelude::*;
 
 use super::super::attribution::{Attribution, AttributionLevel};
+use super::super::hands::Part;
 use super::super::record::{Parent, Process, Time};
 use super::*;
+
+/// So many hands, which do the last part first.
+#[derive(Debug)]
+pub(super) struct Backwards(pub(super) usize);
+
+impl Hands for Backwards {
+    fn count(&self) -> usize {
+        self.0
+    }
+
+    fn all(&self, parts: Vec<Part<'_>>) {
+        parts.into_iter().rev().for_each(|part| part());
+    }
+}
 
 /// A moment of the wire, in milliseconds.
 pub(super) const fn at(milliseconds: i64) -> Timestamp {
@@ -120,15 +135,18 @@ pub(super) fn joined(records: &[Record<'_>], wire: &[(i64, Flow)]) -> Join {
 }
 
 pub(super) fn ask(join: &mut Join, when: i64, flow: Flow, name: &str) -> Attribution {
-    let question = Question {
+    join.attribute(&question(when, flow, name))
+}
+
+fn question(when: i64, flow: Flow, name: &str) -> Question<'_> {
+    Question {
         at: at(when),
         flow,
         name: (!name.is_empty()).then_some(name),
         is_dns: flow.dst.port == 53,
         is_server: flow.dst.port != 53,
         or_server: false,
-    };
-    join.attribute(&question)
+    }
 }
 
 /// What is said in short: level, process, and for whom.
@@ -644,6 +662,37 @@ proptest! {
         prop_assert_eq!(all(&records, &flows), expected);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// So many hands, who do everything in another order: the same, to the letter; and asked for one by one it is the same again.
+    #[test]
+    fn hands_decide_nothing(seed in any::<u64>(), hands in 1usize..6) {
+        let (mut records, mut flows) = office(4);
+        let expected = all(&records, &flows);
+        shuffle(&mut records, seed);
+        let mut join = Join::new(FeedMemory::of_bytes(64 << 20)).with_hands(Arc::new(Backwards(hands)));
+        records.iter().for_each(|record| join.record(record));
+        flows.iter().for_each(|(when, flow)| join.conversation(*flow, at(*when), true));
+        join.settle();
+        flows.sort();
+        let asked: Vec<_> = (flows.into_iter())
+            .flat_map(|(when, flow)| {
+                let asked = Flow { dst: end(RESOLVER), ..flow };
+                [question(when + 30, flow, "a.example"), question(when - 30, asked, "a.example")]
+            })
+            .collect();
+        // More than one piece of them.
+        let many = asked.len() * (1 + (seed % 40) as usize);
+        let asked: Vec<_> = asked.into_iter().cycle().take(many).collect();
+        let mut found = Vec::new();
+        let ordered = asked.clone();
+        join.attribute_all(asked, |one| *one, &mut |one, attribution| found.push((one.at, attribution)));
+        prop_assert!(ordered.iter().map(|one| one.at).eq(found.iter().map(|(at, _)| *at)));
+        prop_assert!(found.iter().map(|(_, found)| found).eq(expected.iter().cycle().take(many)));
+    }
 }
 
 proptest! {

@@ -202,7 +202,7 @@ impl<'a> From<&'a Attribution> for AttributionFields<'a> {
             confidence: (attribution.confidence > 0).then(|| f64::from(attribution.confidence) / 100.0),
             side: attribution.accepted.then_some("server"),
             feed: attribution.feed.map(crate::originator::record::FeedKind::as_str),
-            records: attribution.records.iter().map(|kind| &**kind).collect(),
+            records: attribution.records.iter().collect(),
             candidates: attribution.candidates,
             others: attribution.others.iter().map(|process| Brief::from(&**process)).collect(),
             hosts: attribution.hosts.iter().map(|host| &*host.name).collect(),
