@@ -2,12 +2,11 @@
 //! have and this one leaves out are in `left-out.toml`, with the reason. The build script reads the files; the program has what that wrote
 //! ([`built`]).
 
-use super::built;
-use super::form::Take;
+use super::built::{self, Line};
 
-/// Reads the catalogue.
-pub(super) fn read(take: &mut impl Take) {
-    built::read(include_str!(concat!(env!("OUT_DIR"), "/catalogue.txt")), take);
+/// The lines of the catalogue.
+pub(super) fn lines() -> impl Iterator<Item = Line<'static>> {
+    built::lines(include_str!(concat!(env!("OUT_DIR"), "/catalogue.txt")))
 }
 
 /// The categories of the catalogue, and what belongs to each. Lists of the user may have others.

@@ -8,6 +8,7 @@
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
+use super::built::{self, Line};
 use super::form::Take;
 use super::parse::{Outline, Taking};
 use super::problem::{Problem, Problems};
@@ -19,7 +20,7 @@ use super::{Entry, Service, Tier, catalogue};
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
     rows: Rows,
-    services: Vec<Arc<Service>>,
+    services: Vec<Held>,
     made: Made,
     lengths: Lengths,
     filter: Filter,
@@ -56,7 +57,7 @@ impl Lists {
     /// The service of every entry: its name, or the suffix itself where the list says no more.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.rows.iter().map(|row| {
-            let name = self.services.get(row.service as usize).and_then(|about| about.name.as_deref());
+            let name = self.service(row.service).and_then(|about| about.name.as_deref());
             name.unwrap_or_else(|| self.rows.suffix(row))
         })
     }
@@ -104,9 +105,30 @@ impl Lists {
         self.made.get(number, || self.rows.row(number).and_then(|row| self.make(row)))
     }
 
+    /// A service by its number.
+    fn service(&self, number: u32) -> Option<&Arc<Service>> {
+        self.services.get(number as usize).map(Held::service)
+    }
+
     fn make(&self, row: Row) -> Option<Entry> {
-        let about = Arc::clone(self.services.get(row.service as usize)?);
+        let about = Arc::clone(self.service(row.service)?);
         Some(Entry { suffix: self.rows.suffix(row).into(), tier: row.tier, tenants: row.tenants, about })
+    }
+}
+
+/// A service, or what is built in of one, which is read when it is met first.
+#[derive(Clone, Debug)]
+enum Held {
+    Read(Arc<Service>),
+    Built(&'static str, OnceLock<Arc<Service>>),
+}
+
+impl Held {
+    fn service(&self) -> &Arc<Service> {
+        match self {
+            Self::Read(service) => service,
+            Self::Built(parts, read) => read.get_or_init(|| Arc::new(built::service(parts))),
+        }
     }
 }
 
@@ -155,7 +177,14 @@ impl Builder {
     /// With the built-in catalogue.
     pub fn with_builtin() -> Self {
         let mut builder = Self::new();
-        catalogue::read(&mut builder);
+        for line in catalogue::lines() {
+            match line {
+                Line::Service(parts) => _ = builder.add_service(Held::Built(parts, OnceLock::new())),
+                Line::Suffix(suffix, tier, tenants) => {
+                    builder.insert(suffix, builder.last_service(), tier, tenants)
+                }
+            }
+        }
         builder
     }
 
@@ -185,7 +214,7 @@ impl Builder {
             if let Wanted::Suffix(suffix) = one
                 && self.lists.find(suffix).is_none()
             {
-                let service = *service.get_or_insert_with(|| self.add_service(wanted::about()));
+                let service = *service.get_or_insert_with(|| self.add_service(Held::Read(wanted::about())));
                 self.insert(suffix, service, Tier::Four, false);
             }
         }
@@ -202,7 +231,7 @@ impl Builder {
     }
 
     /// Adds a service. Gives its number.
-    fn add_service(&mut self, service: Arc<Service>) -> u32 {
+    fn add_service(&mut self, service: Held) -> u32 {
         self.lists.services.push(service);
         self.last_service()
     }
@@ -224,19 +253,6 @@ impl Builder {
     }
 }
 
-/// The first list: whatever it says is new, and the build script has told what is wrong.
-impl Take for Builder {
-    fn service(&mut self, service: Service) {
-        self.add_service(Arc::new(service));
-    }
-
-    fn suffix(&mut self, _line: usize, suffix: &str, tier: Tier, tenants: bool) {
-        self.insert(suffix, self.last_service(), tier, tenants);
-    }
-
-    fn refuse(&mut self, _line: usize, _text: &str, _wrong: &dyn Display, _right: &dyn Display) {}
-}
-
 /// Where a parser puts what it reads: entries into the index, and problems beside it.
 #[derive(Debug)]
 pub(super) struct Adding<'a> {
@@ -252,7 +268,7 @@ impl Adding<'_> {
 
     /// Adds a service of which lines say no more than that they belong to it. Gives its number.
     pub(super) fn plain_service(&mut self, service: Service) -> u32 {
-        self.builder.add_service(Arc::new(service))
+        self.builder.add_service(Held::Read(Arc::new(service)))
     }
 
     /// Adds a suffix of which the list says no more. Where another list knows what it is, that is kept: the line says
@@ -261,10 +277,10 @@ impl Adding<'_> {
         if !self.has_room(line, suffix) {
             return;
         }
-        let Lists { rows, services, .. } = &self.builder.lists;
-        let about = |service: u32| services.get(service as usize);
+        let lists = &self.builder.lists;
+        let about = |service: u32| lists.service(service);
         let Some(list) = about(service).map(|about| Arc::clone(&about.list)) else { return };
-        let known = rows.find(suffix).and_then(|number| rows.row(number));
+        let known = lists.rows.find(suffix).and_then(|number| lists.rows.row(number));
         let (tier, tenants, service) = match known.and_then(|row| Some((row, about(row.service)?))) {
             Some((row, _)) if row.service == service => return,
             Some((_, about)) if about.list == list => return,
@@ -277,7 +293,7 @@ impl Adding<'_> {
                     format_args!("service and category are kept, the tier is now {}", tier.number()),
                 );
                 let about = Service { list, ..(**known).clone() };
-                (tier, row.tenants, self.builder.add_service(Arc::new(about)))
+                (tier, row.tenants, self.builder.add_service(Held::Read(Arc::new(about))))
             }
             _ => (PLAIN_TIER, false, service),
         };
@@ -296,14 +312,16 @@ impl Adding<'_> {
 /// Entries about which the list says everything.
 impl Take for Adding<'_> {
     fn service(&mut self, service: Service) {
-        self.builder.add_service(Arc::new(service));
+        self.builder.add_service(Held::Read(Arc::new(service)));
     }
 
     fn suffix(&mut self, line: usize, suffix: &str, tier: Tier, tenants: bool) {
         if !self.has_room(line, suffix) {
             return;
         }
-        let Some(about) = self.builder.lists.services.last().map(Arc::clone) else { return };
+        let Some(about) = self.builder.lists.services.last().map(|last| Arc::clone(last.service())) else {
+            return;
+        };
         if let Some(old) = self.builder.known(suffix) {
             if old.list() != &*about.list {
                 self.problems.note(
