@@ -65,8 +65,8 @@ pub(super) struct Hosts {
     ranks: Vec<u32>,
     /// How many names `canonical` was made for.
     settled: usize,
-    /// Addresses, and when they were seen to be whose, by minute.
-    seen: FxHashMap<IpAddr, Vec<Seen>>,
+    /// Addresses, and when they were seen to be whose.
+    seen: FxHashMap<IpAddr, Sighted>,
     /// How many of these there are.
     kept: usize,
     /// Whether `seen` is in order.
@@ -89,6 +89,15 @@ struct Name {
 struct Seen {
     minute: i64,
     host: HostId,
+}
+
+/// When an address was seen to be whose.
+#[derive(Debug, Default)]
+struct Sighted {
+    /// By minute, once it is sorted.
+    all: Vec<Seen>,
+    /// Whose it is at all times, as mostly, as of when it was sorted.
+    one: Option<HostId>,
 }
 
 /// That addresses were hosts', without what was said of the same minute just before.
@@ -254,7 +263,8 @@ impl Hosts {
     }
 
     fn take_seen(&mut self, ip: IpAddr, seen: Seen) {
-        let known = self.seen.entry(ip).or_default();
+        let Sighted { all: known, one } = self.seen.entry(ip).or_default();
+        *one = None;
         // What is told again is mostly told next.
         if known.last() == Some(&seen) {
             return;
@@ -289,12 +299,14 @@ impl Hosts {
         }
         self.kept = 0;
         let rank = |host: HostId| self.ranks.get(host.0 as usize).copied();
-        for known in self.seen.values_mut() {
+        for Sighted { all: known, one } in self.seen.values_mut() {
             for seen in known.iter_mut() {
                 seen.host = self.canonical.get(seen.host.0 as usize).copied().unwrap_or(seen.host);
             }
             known.sort_unstable_by_key(|seen| (seen.minute, rank(seen.host)));
             known.dedup();
+            let first = known.first().map(|seen| seen.host);
+            *one = first.filter(|first| known.iter().all(|seen| seen.host == *first));
             self.kept += known.len();
         }
         self.sorted = true;
@@ -311,6 +323,10 @@ impl Hosts {
         let Some(seen) = self.seen.get(&ip) else {
             return lease.map_or(Owner::Nobody, |(host, _)| Owner::One(host));
         };
+        if let (None, Some(one)) = (lease, seen.one) {
+            return Owner::One(self.canonical(one));
+        }
+        let seen = &seen.all;
         let told = self.seen_owner(seen, minute(at));
         match (lease, &told.owner) {
             (None, _) => told.owner,
@@ -325,7 +341,7 @@ impl Hosts {
     /// Every host that an address is ever known to be of.
     pub(super) fn ever(&self, ip: IpAddr) -> impl Iterator<Item = HostId> + '_ {
         let stated = self.stated.get(&ip).into_iter().flatten().copied();
-        let seen = self.seen.get(&ip).into_iter().flatten().map(|seen| seen.host);
+        let seen = self.seen.get(&ip).into_iter().flat_map(|seen| &seen.all).map(|seen| seen.host);
         stated.chain(seen).chain(self.leases.ever(ip)).map(|host| self.canonical(host))
     }
 
@@ -334,7 +350,11 @@ impl Hosts {
         if let Some(stated) = self.stated.get(&ip) {
             return self.several(stated.iter().copied());
         }
-        self.seen.get(&ip).map_or(Owner::Nobody, |seen| self.seen_owner(seen, minute(at)).owner)
+        match self.seen.get(&ip) {
+            None => Owner::Nobody,
+            Some(Sighted { one: Some(one), .. }) => Owner::One(self.canonical(*one)),
+            Some(seen) => self.seen_owner(&seen.all, minute(at)).owner,
+        }
     }
 
     fn seen_owner(&self, seen: &[Seen], minute: i64) -> Told {

@@ -384,10 +384,10 @@ impl Processes {
     ) -> Option<ProcessId> {
         let own = mention.process.map(|own| self.with_number(own));
         let has_start = |id: ProcessId| self.entity_of(id).is_some_and(|entity| entity.start_kind.is_some());
-        let file = own.and_then(|id| self.file(id, texts));
-        if own.is_some_and(|id| has_start(id) || (file.is_some() && self.key(id).is_some())) {
+        if own.is_some_and(|id| has_start(id) || (self.key(id).is_some() && self.has_file(id, texts))) {
             return own;
         }
+        let file = own.and_then(|id| self.file(id, texts));
         let then = mention.pid.and_then(|pid| self.at(mention.host, pid, order, hosts, texts));
         match (own, then, file) {
             (own, None, _) => own,
@@ -747,6 +747,11 @@ impl Processes {
 
     fn file<'t>(&self, id: ProcessId, texts: &'t Texts) -> Option<&'t str> {
         self.image(id, texts).map(file_name).filter(|name| !name.is_empty())
+    }
+
+    /// Whether [`Self::file`] gives something.
+    fn has_file(&self, id: ProcessId, texts: &Texts) -> bool {
+        self.image(id, texts).is_some_and(|image| !image.is_empty() && !image.ends_with(['\\', '/']))
     }
 
     fn key(&self, id: ProcessId) -> Option<TextId> {

@@ -107,7 +107,8 @@ impl Texts {
 
 /// The name of a file without its folders, of Windows or of Unix.
 pub(super) fn file_name(path: &str) -> &str {
-    path.rsplit(['\\', '/']).next().unwrap_or(path)
+    let last = path.bytes().rposition(|byte| matches!(byte, b'\\' | b'/'));
+    last.and_then(|last| path.get(last + 1..)).unwrap_or(path)
 }
 
 /// Whether two names of files may be one: without regard to case, and where one was cut at 15 bytes (Linux keeps no more of a

@@ -305,7 +305,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         /// As by looking at all rows, however many came at once, and whoever put them in. Some keys are all but alike, and some have many rows.
         #[test]
@@ -320,7 +320,8 @@ mod tests {
             let mut key = || {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let kind = (seed >> 33) % kinds;
-                if low { kind } else { kind.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+                // Those that are all but alike have one place.
+                if low { kind % 100 } else { kind.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
             };
             let feed: Vec<u64> = (0..sizes[0]).map(|_| key()).collect();
             let wire: Vec<u64> = (0..sizes[1]).map(|_| key()).collect();
