@@ -7,6 +7,11 @@ use undertone::config::Config;
 use undertone::sink::Printable;
 use undertone::{bench, check, live, replay};
 
+/// What one thread allocates another frees: answers of DNS, names, hellos. Under glibc's allocator the two then wait for each other's arena,
+/// as often as five thousand times in a fifth of a second (`benches/README.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let config = match Config::from_command_line(std::env::args_os()) {
         Ok(config) => config,
