@@ -3,12 +3,18 @@
 //! What takes time of reading is the kernel's copy, and that needs no order. So a thread takes the [next block](Blocks::read) and reads it into
 //! its own memory while another cuts the one before; in its turn [`Cutter::next_with`](super::Cutter::next_with) puts what was left in front of it. A block is
 //! a guess where the cutter will be: one that is wrong is read again, and nothing else follows from it.
+//!
+//! Of a pcap file the records are walked over as they are read, while they are in the cache, from where the first one seems to begin: in its
+//! turn only that has to be found right.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::BLOCK;
+use super::pcap::{self, Stretch};
 
 /// Memory in front of a block for the beginning of its first record, in bytes.
 pub(super) const ROOM: usize = 64 << 10;
@@ -51,11 +57,13 @@ pub struct Blocks {
     /// Where the next block begins.
     next: Arc<AtomicU64>,
     bytes: usize,
+    /// Of a pcap file.
+    head: Option<pcap::Head>,
 }
 
 impl Blocks {
-    pub(super) fn new(plain: &Plain, bytes: usize) -> Self {
-        Self { plain: plain.clone(), next: Arc::default(), bytes }
+    pub(super) fn new(plain: &Plain, bytes: usize, head: Option<pcap::Head>) -> Self {
+        Self { plain: plain.clone(), next: Arc::default(), bytes, head }
     }
 
     /// Reads the next block that nobody has, into memory that is used again. None at the end of the file.
@@ -65,19 +73,26 @@ impl Blocks {
         if buffer.len() < whole {
             buffer.resize(whole, 0);
         }
-        let mut got = 0;
-        while let Some(rest) = buffer.get_mut(ROOM + got..whole)
+        let (mut got, mut stretch) = (0, None);
+        while let Some(rest) = buffer.get_mut(ROOM + got..whole.min(ROOM + got + BLOCK))
             && !rest.is_empty()
         {
-            match self.plain.file.read_at(rest, begins + got as u64) {
-                Ok(0) => break,
-                Ok(more) => got += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            let more = match self.plain.file.read_at(rest, begins + got as u64) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // Whoever reads it in its turn meets this too, and tells it.
-                Err(_) => break,
+                Ok(0) | Err(_) => break,
+                Ok(more) => more,
+            };
+            got += more;
+            let bytes = buffer.get(ROOM..ROOM + got).unwrap_or_default();
+            if got == more {
+                stretch = self.head.and_then(|head| Stretch::new(head, bytes));
+            }
+            if let Some(stretch) = &mut stretch {
+                stretch.walk(bytes);
             }
         }
-        (got > 0).then(|| Block { plain: self.plain.clone(), begins, bytes: got })
+        (got > 0).then(|| Block { plain: self.plain.clone(), begins, bytes: got, stretch })
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -107,4 +122,6 @@ pub struct Block {
     /// Where it begins in the file.
     pub(super) begins: u64,
     pub(super) bytes: usize,
+    /// What was walked over of it.
+    pub(super) stretch: Option<Stretch>,
 }

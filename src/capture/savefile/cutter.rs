@@ -67,6 +67,17 @@ impl Marks {
         self.whole += length;
     }
 
+    /// Moves over a stretch that begins here.
+    pub(super) const fn follow(&mut self, stretch: &Self) {
+        if stretch.frames > 0 {
+            self.last = self.whole as u32 + stretch.last;
+        }
+        self.frames += stretch.frames;
+        self.whole += stretch.whole;
+        self.packets |= stretch.packets;
+        self.stamped |= stretch.stamped;
+    }
+
     /// Moves over another record.
     pub(super) const fn other(&mut self, length: usize) {
         self.whole += length;
@@ -141,7 +152,11 @@ impl Cutter {
         let plain = Plain::new(file);
         let mut cutter = Self::new(Box::new(plain.clone()), chunk_bytes)?;
         if cutter.source.skip(0) {
-            cutter.blocks = Some(Blocks::new(&plain, cutter.chunk_bytes));
+            let head = match &cutter.format {
+                Format::Pcap(walk) => Some(walk.head),
+                Format::Headless | Format::Pcapng(_) => None,
+            };
+            cutter.blocks = Some(Blocks::new(&plain, cutter.chunk_bytes, head));
         }
         Ok(cutter)
     }
@@ -198,8 +213,16 @@ impl Cutter {
             blocks.take(&block);
             self.source.skip(block.bytes);
             self.bytes += block.bytes as u64;
+            let left = used;
             used += block.bytes;
-            stop = self.format.walk(buffer.get(from..from + used).unwrap_or_default(), &mut marks);
+            let bytes = buffer.get(from..from + used).unwrap_or_default();
+            if let (Format::Pcap(walk), Some(stretch)) = (&mut self.format, &block.stretch) {
+                // Only the first records are walked over here, if it was guessed right where they end.
+                let begins = left + stretch.from;
+                _ = walk.walk(bytes.get(..begins).unwrap_or_default(), &mut marks);
+                walk.follow(stretch, begins, &mut marks);
+            }
+            stop = self.format.walk(bytes, &mut marks);
         }
         let before = self.blocks.as_ref().map(Blocks::position);
 

@@ -14,6 +14,10 @@ pub(super) const HEAD_LEN: usize = 24;
 /// tool writes them; a larger length means that the file is damaged, and the smaller the limit, the sooner that is seen.
 const MAX_FRAME: u32 = 256 * 1024;
 
+/// Heads that follow one another where a record begins. That four do so by chance is as good as impossible; that somebody writes such a frame is
+/// not, and costs him nothing but our time.
+const LIKELY: usize = 4;
+
 /// What a file's head says about all its records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
@@ -65,6 +69,33 @@ impl Head {
         // A length on the wire below the captured one is a writer's mistake.
         let wire_len = record.wire_len.max(record.captured);
         Some((Frame { at: self.time(record), link: self.link, wire_len, bytes }, reader.rest()))
+    }
+
+    /// Where in the middle of a file a record seems to begin: the first place from which [`LIKELY`] heads follow one another. It is a guess:
+    /// what a frame carries may look like records.
+    fn guess(&self, bytes: &[u8]) -> Option<usize> {
+        (0..bytes.len()).find(|from| self.seems_right(bytes.get(*from..).unwrap_or_default()))
+    }
+
+    fn seems_right(&self, mut rest: &[u8]) -> bool {
+        let mut before = None;
+        for _ in 0..LIKELY {
+            let mut reader = Reader::new(rest);
+            let Ok(record) = self.record(&mut reader) else { return false };
+            let Record { seconds, fraction, captured, wire_len } = record;
+            let near = |before: u32| seconds.abs_diff(before) <= 3600;
+            if !before.is_none_or(near)
+                || i64::from(fraction) * self.fraction_nanos >= 1_000_000_000
+                || !(1..=MAX_FRAME).contains(&captured)
+                || !(captured..=MAX_FRAME).contains(&wire_len)
+                || reader.skip(captured as usize).is_err()
+            {
+                return false;
+            }
+            before = Some(seconds);
+            rest = reader.rest();
+        }
+        true
     }
 
     #[inline]
@@ -133,8 +164,40 @@ impl Walk {
         }
     }
 
+    /// Goes on behind what a stretch was walked over before, if this walk has come to where that begins.
+    pub(super) fn follow(&mut self, stretch: &Stretch, begins: usize, marks: &mut Marks) {
+        if marks.whole == begins {
+            marks.follow(&stretch.marks);
+            self.latest = self.latest.max(stretch.walk.latest);
+        }
+    }
+
     /// The latest time walked over.
     pub(super) const fn latest(&self) -> Option<Timestamp> {
         self.latest
+    }
+}
+
+/// A stretch of records that is walked over before it is known where its first one begins: while it is in the cache.
+#[derive(Debug)]
+pub(super) struct Stretch {
+    /// Where it is guessed to begin.
+    pub(super) from: usize,
+    walk: Walk,
+    /// From there on.
+    marks: Marks,
+}
+
+impl Stretch {
+    /// One that begins in these bytes from the middle of a file.
+    pub(super) fn new(head: Head, bytes: &[u8]) -> Option<Self> {
+        let from = head.guess(bytes)?;
+        Some(Self { from, walk: Walk::new(head), marks: Marks::default() })
+    }
+
+    /// Goes on as far as `bytes`, which begin where those of [`new`](Self::new) did, hold whole records. What stops it otherwise the next walk meets
+    /// as well.
+    pub(super) fn walk(&mut self, bytes: &[u8]) {
+        _ = self.walk.walk(bytes.get(self.from..).unwrap_or_default(), &mut self.marks);
     }
 }

@@ -82,6 +82,17 @@ fn small_pcap() -> Vec<u8> {
         .bytes
 }
 
+/// A pcap of which some frames are pcaps themselves: from the middle of one of them records seem to begin that are none.
+fn misleading_pcap() -> Vec<u8> {
+    let inner = (0..6).fold(Pcap::ethernet(), |pcap, second| pcap.frame(second, 0, b"in it")).bytes;
+    let frame = |pcap: Pcap, nth: u32| match nth % 7 {
+        3 => pcap.frame(100 + nth, 7, &inner),
+        5 => pcap.cut_frame(100 + nth, 8, b"cut", 1500),
+        _ => pcap.frame(200 - nth, nth, &vec![nth as u8; nth as usize]),
+    };
+    (0..24).fold(Pcap::ethernet(), frame).bytes
+}
+
 /// A pcapng with every kind of block, two interfaces of different link types and clocks, and two sections.
 fn small_pcapng() -> Vec<u8> {
     Pcapng::new(true)
@@ -509,14 +520,23 @@ fn a_pipe_is_read_once_and_not_touched_before() {
 fn blocks_that_are_read_ahead_change_nothing() {
     use std::io::Write;
     let seen = |frame: Frame<'_>| (frame.at.as_nanos(), frame.link.0, frame.wire_len, frame.bytes.to_vec());
-    for bytes in [small_pcap(), small_pcapng()] {
+    let mut damaged = misleading_pcap();
+    let place = damaged.len() * 2 / 3;
+    damaged.splice(place.., [0xff; 40]);
+    let mut guesses = [0, 0];
+    for bytes in [small_pcap(), small_pcapng(), misleading_pcap(), damaged] {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&bytes).unwrap();
+        // Chunks of one record each begin where records begin.
+        let mut alone = Cutter::new(Box::new(Cursor::new(bytes.clone())), 1).unwrap();
+        let begins: Vec<u64> =
+            std::iter::from_fn(|| alone.next(Vec::new()).map(|chunk| chunk.offset())).collect();
         for chunk_bytes in 1..=bytes.len() + 1 {
             let (expected, end, counts) = read(&bytes, chunk_bytes).unwrap();
             let mut cutter = Cutter::of_file(file.reopen().unwrap(), chunk_bytes).unwrap();
             let blocks = cutter.blocks().unwrap().clone();
             let (mut frames, mut used, mut turn) = (Vec::new(), 0, 0);
+            let mut latest = None;
             loop {
                 let mut buffer = Vec::new();
                 let block = match turn % 4 {
@@ -525,14 +545,30 @@ fn blocks_that_are_read_ahead_change_nothing() {
                     _ => blocks.read(&mut buffer),
                 };
                 turn += 1;
-                let fits = block.as_ref().is_some_and(|block| blocks.position() == block.begins);
+                let fits = block.as_ref().filter(|block| blocks.position() == block.begins);
+                used += usize::from(fits.is_some());
+                if let Some((block, stretch)) = fits.and_then(|block| Some((block, block.stretch.as_ref()?)))
+                {
+                    let right = begins.contains(&(block.begins + stretch.from as u64));
+                    guesses[usize::from(right)] += 1;
+                }
                 let Some(chunk) = cutter.next_with(buffer, block) else { break };
-                used += usize::from(fits);
+                assert_eq!(chunk.frames().count(), chunk.len() as usize);
+                assert_eq!(chunk.last_at(), chunk.frames().last().map(|(_, frame)| frame.at));
+                latest = latest.max(chunk.frames().map(|(_, frame)| frame.at).max());
+                assert_eq!(cutter.latest(), latest);
                 frames.extend(chunk.frames().map(|(_, frame)| seen(frame)));
             }
             assert_eq!(frames, expected, "chunks of {chunk_bytes}");
-            assert_eq!((cutter.end().unwrap(), cutter.counts()), (end, counts));
-            assert!(used > 0 || 2 * chunk_bytes > bytes.len(), "chunks of {chunk_bytes}");
+            assert_eq!((cutter.end().unwrap(), cutter.counts().frames), (end, counts.frames));
+            if end.how.is_whole() {
+                // How much is read behind a damage depends on how it is read.
+                assert_eq!(cutter.counts(), counts);
+            }
+            // The first is read without one, and of the second one is left out.
+            assert!(used > 0 || 3 * chunk_bytes as u64 > end.offset, "chunks of {chunk_bytes}");
         }
     }
+    let [wrong, right] = guesses;
+    assert!(wrong > 100 && right > 100, "{wrong} wrong, {right} right");
 }
