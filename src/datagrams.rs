@@ -203,9 +203,10 @@ impl Datagrams {
     }
 
     fn keep(&mut self, flow: Flow, known: Known) {
-        self.take(&flow);
         self.held += known.held();
-        self.open.put(flow, known);
+        if let Some(instead) = self.open.put(flow, known) {
+            self.held -= instead.held();
+        }
     }
 
     fn hold_limits(&mut self, scratch: &mut Scratch, tell: Tell<'_>) {

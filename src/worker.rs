@@ -45,8 +45,41 @@ pub struct Scan {
     source: u32,
     told: Told,
     open: Open,
-    /// The frames that matter to conversations: tag, place in the chunk, number of the frame in the chunk from 1.
-    index: Vec<(u32, u32, u32)>,
+    /// The frames that matter to conversations.
+    index: Vec<Mattering>,
+}
+
+/// A frame of a chunk that matters to a conversation.
+#[derive(Clone, Copy, Debug)]
+struct Mattering {
+    /// To which.
+    matter: Matter,
+    /// Where it lies in the chunk.
+    place: u32,
+    /// Its number in the chunk, from 1.
+    number: u32,
+}
+
+/// What a frame matters to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Matter {
+    /// The [tag](Flow::tag) of the conversation; of a fragment, that of its datagram.
+    pub tag: u32,
+    /// Where something of it may be remembered.
+    kind: Kind,
+}
+
+/// Where something may be remembered of what a frame matters to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// Among the streams, and the questions in them.
+    Segment,
+    /// Among the questions.
+    Message,
+    /// Among the connections over UDP.
+    Datagram,
+    /// Among the datagrams of which fragments are missing.
+    Fragment,
 }
 
 /// What frames told, one after the other.
@@ -251,8 +284,8 @@ impl Worker {
         for (place, frame) in chunk.frames() {
             let number = scan.told.counts.frames + 1;
             let mark = Mark { source, frame: number, at: frame.at };
-            if let Some(tag) = self.frame(&mut scan.open, &frame, mark, &mut scan.told) {
-                scan.index.push((tag, place, number as u32));
+            if let Some(matter) = self.frame(&mut scan.open, &frame, mark, &mut scan.told) {
+                scan.index.push(Mattering { matter, place, number: number as u32 });
             }
         }
         scan
@@ -261,9 +294,8 @@ impl Worker {
     /// Finishes the conversations that were open before a chunk, which was scanned, and whose frames are numbered from the one after
     /// `frames`. `open` becomes what is open at its end.
     pub fn resume(&mut self, open: &mut Open, frames: u64, chunk: &Chunk, scan: Scan) -> Finished {
-        let Scan { source, mut told, open: later, mut index } = scan;
+        let Scan { source, mut told, open: later, index } = scan;
         let again = self.judge.again(open, chunk, &index, &told.fed);
-        index.retain(|(tag, ..)| again.contains(tag));
         told.events.retain(|(tag, event)| {
             !again.contains(tag)
                 && event.what.datagrams().is_none_or(|flow| open.udp.is_first(flow, event.mark.at))
@@ -273,7 +305,7 @@ impl Worker {
         told.tellers.iter_mut().for_each(|teller| teller.frame += frames);
         // What a frame says for itself the scan has counted.
         let mut counts = std::mem::take(&mut told.counts);
-        for (_, place, number) in index {
+        for Mattering { place, number, .. } in of_these(&index, &again) {
             let Some((frame, packet)) = packet_at(chunk, place) else { continue };
             let mark = Mark { source, frame: frames + u64::from(number), at: frame.at };
             self.judge.packet(open, &packet, Origin { frame: &frame, mark, of: 0 }, &mut told);
@@ -364,9 +396,15 @@ impl Worker {
 
     /// Reads the next frame of a conversation-keeping capture, as [`scan`](Self::scan) and [`resume`](Self::resume) together would.
     ///
-    /// Gives the tag of the conversation for which the frame matters, if it matters for any.
+    /// Gives what the frame matters to, if it matters to anything.
     #[inline]
-    pub fn frame(&mut self, open: &mut Open, frame: &Frame<'_>, mark: Mark, told: &mut Told) -> Option<u32> {
+    pub fn frame(
+        &mut self,
+        open: &mut Open,
+        frame: &Frame<'_>,
+        mark: Mark,
+        told: &mut Told,
+    ) -> Option<Matter> {
         told.counts.frame(frame);
         if self.filter.as_mut().is_some_and(|filter| !filter.passes(frame)) {
             told.counts.filtered += 1;
@@ -389,7 +427,7 @@ impl Worker {
 }
 
 impl Judge {
-    /// Gives the tag of the conversation (or of the datagram in fragments) for which the packet matters, if it matters for any.
+    /// Gives the conversation (or the datagram in fragments) to which the packet matters, if it matters to any.
     #[inline]
     fn packet(
         &mut self,
@@ -397,7 +435,7 @@ impl Judge {
         packet: &Packet<'_>,
         origin: Origin<'_>,
         told: &mut Told,
-    ) -> Option<u32> {
+    ) -> Option<Matter> {
         if let Some(layer) = packet.path.unopened {
             told.unopened(layer, origin);
         }
@@ -407,12 +445,15 @@ impl Judge {
                 if segment.payload.is_empty() && !segment.flags.has(CONTROL) {
                     return None;
                 }
-                Some(self.segment(open, packet, segment, origin, told))
+                Some(Matter { tag: self.segment(open, packet, segment, origin, told), kind: Kind::Segment })
             }
             Transport::Udp(datagram) => self.datagram(open, packet, datagram, origin, told),
             Transport::Fragment(fragment) => {
                 told.counts.fragments += u64::from(origin.of == 0);
-                Some(self.fragment(open, packet, fragment, origin, told))
+                Some(Matter {
+                    tag: self.fragment(open, packet, fragment, origin, told),
+                    kind: Kind::Fragment,
+                })
             }
             Transport::Other(_) => None,
         }
@@ -444,7 +485,7 @@ impl Judge {
         flow.tag()
     }
 
-    /// Reads a datagram. Gives the tag of the conversation for which it matters.
+    /// Reads a datagram. Gives the conversation to which it matters.
     #[inline]
     fn datagram(
         &mut self,
@@ -453,7 +494,7 @@ impl Judge {
         datagram: &Datagram<'_>,
         origin: Origin<'_>,
         told: &mut Told,
-    ) -> Option<u32> {
+    ) -> Option<Matter> {
         let Self { names, quic, numbering } = self;
         let before = told.so_far();
         let Origin { mark, of, .. } = origin;
@@ -461,6 +502,7 @@ impl Judge {
         let flow = flow(packet, src_port, dst_port, Protocol::UDP);
         let events = &mut told.events;
         let tag;
+        let mut kind = Kind::Message;
         if dns::is_port(dst_port) || dns::is_port(src_port) {
             // What a resolver's response tells depends on whether its query was seen; of a group, every message speaks for itself.
             tag = (dst_port == dns::PORT || src_port == dns::PORT).then(|| flow.tag());
@@ -486,13 +528,14 @@ impl Judge {
             let matters = open.udp.datagram(flow, payload, seen, quic, tell)
                 || useful && open.udp.other(flow, payload, seen, tell);
             tag = matters.then(|| flow.tag());
+            kind = Kind::Datagram;
         }
         if told.tells_since(before) {
             let identity = Identity { id: origin.identification(packet), wire_len, ..Identity::default() };
             let number = numbering.number(&flow, identity, payload);
             told.teller(before, tag.unwrap_or(of), mark, number, open.questions.take_noted());
         }
-        tag
+        tag.map(|tag| Matter { tag, kind })
     }
 
     /// Puts a datagram together, and reads it when it is whole. Gives its tag.
@@ -522,7 +565,7 @@ impl Judge {
                 match decode::continue_ip(protocol, packet.src, packet.dst, &payload, &packet.path) {
                     Ok(whole) => {
                         if let Some(fed) = self.packet(open, &whole, Origin { of: tag, ..origin }, told) {
-                            told.fed.push((tag, fed));
+                            told.fed.push((tag, fed.tag));
                         }
                     }
                     Err(refusal) => tell(What::Refused(refusal.into())),
@@ -534,25 +577,25 @@ impl Judge {
 
     /// The tags of what has to be read again in a chunk: what was open before it; and what belongs to a datagram in fragments of
     /// which that is so, for it feeds a conversation in another frame, or not at all.
-    fn again(
-        &self,
-        open: &Open,
-        chunk: &Chunk,
-        index: &[(u32, u32, u32)],
-        fed: &[(u32, u32)],
-    ) -> FxHashSet<u32> {
+    fn again(&self, open: &Open, chunk: &Chunk, index: &[Mattering], fed: &[(u32, u32)]) -> FxHashSet<u32> {
         let fragments: FxHashSet<u32> = open.fragments.keys().map(FragmentKey::tag).collect();
         let asked = open.questions.tags();
-        // What fragments feed is in no frame of its own.
+        let was_open = |Matter { tag, kind }: &Matter| match kind {
+            Kind::Segment => open.tcp.has_tag(*tag) || asked.contains(tag),
+            Kind::Message => asked.contains(tag),
+            Kind::Datagram => open.udp.has_tag(*tag),
+            Kind::Fragment => fragments.contains(tag),
+        };
         let mut before = None;
-        let mut again: FxHashSet<u32> = index
-            .iter()
-            .map(|(tag, ..)| *tag)
-            .chain(fed.iter().map(|(_, fed)| *fed))
+        let mut again: FxHashSet<u32> = (index.iter().map(|one| one.matter))
             // Packets of one conversation often follow one another.
-            .filter(|tag| before.replace(*tag) != Some(*tag))
-            .filter(|tag| open.has_tag(*tag) || fragments.contains(tag) || asked.contains(tag))
+            .filter(|matter| before.replace(*matter) != Some(*matter))
+            .filter(was_open)
+            .map(|matter| matter.tag)
             .collect();
+        // What fragments feed is in no frame of its own.
+        let any = |tag: &u32| open.has_tag(*tag) || fragments.contains(tag) || asked.contains(tag);
+        again.extend(fed.iter().map(|(_, fed)| *fed).filter(any));
         let mut edges = fed.to_vec();
         loop {
             close(&mut again, &edges);
@@ -562,8 +605,8 @@ impl Judge {
             // Datagrams that are completed by this chunk feed what the scan could not know of.
             let before = again.len();
             let mut table = open.fragments.clone();
-            for (_, place, _) in index.iter().filter(|(tag, ..)| again.contains(tag)) {
-                if let Some((frame, packet)) = packet_at(chunk, *place) {
+            for Mattering { place, .. } in of_these(index, &again) {
+                if let Some((frame, packet)) = packet_at(chunk, place) {
                     feed(&mut table, &packet, frame.at, &mut edges);
                 }
             }
@@ -641,6 +684,19 @@ fn through(path: &Path, events: &mut Vec<(u32, Event)>, add: impl FnOnce(&mut Ve
             _ => {}
         }
     }
+}
+
+/// Those frames that matter to a conversation with one of these tags.
+fn of_these(index: &[Mattering], tags: &FxHashSet<u32>) -> impl Iterator<Item = Mattering> {
+    // Packets of one conversation often follow one another.
+    let mut last = (0, false);
+    index.iter().copied().filter(move |one| {
+        let tag = one.matter.tag;
+        if tag != last.0 {
+            last = (tag, tags.contains(&tag));
+        }
+        last.1
+    })
 }
 
 /// The frame at a place in a chunk, and its packet.

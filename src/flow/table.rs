@@ -51,10 +51,11 @@ impl<T> Table<T> {
         Some(taken)
     }
 
-    /// Remembers something of a direction, instead of what was remembered.
-    pub fn put(&mut self, flow: Flow, what: T) {
-        if self.open.insert(flow, what).is_some() {
-            return;
+    /// Remembers something of a direction, instead of what was remembered, which it gives.
+    pub fn put(&mut self, flow: Flow, what: T) -> Option<T> {
+        let instead = self.open.insert(flow, what);
+        if instead.is_some() {
+            return instead;
         }
         *self.tags.entry(flow.tag()).or_default() += 1;
         self.ages.push_back(flow);
@@ -62,6 +63,7 @@ impl<T> Table<T> {
         if self.ages.len() > self.open.len() / 2 * 3 + 1024 {
             self.ages.retain(|flow| self.open.contains_key(flow));
         }
+        None
     }
 
     /// Forgets the direction that came first.
