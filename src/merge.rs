@@ -21,6 +21,8 @@ pub struct Scanned {
     pub chunk: Chunk,
     /// What its scan gave.
     pub scan: Scan,
+    /// Whose memory it lies in.
+    pub thread: usize,
 }
 
 /// Finishes chunks in order.
@@ -60,24 +62,24 @@ impl Merger {
     }
 
     /// Takes the chunk that was cut as the `number`th, from 0, and finishes all that can be finished now. `tell` is given what each
-    /// chunk told, and `recycle` its memory.
+    /// chunk told, and `recycle` its memory and whose that is.
     pub fn push(
         &mut self,
         number: u64,
         scanned: Scanned,
         tell: &mut dyn FnMut(Finished),
-        recycle: &mut dyn FnMut(Vec<u8>),
+        recycle: &mut dyn FnMut(usize, Vec<u8>),
     ) {
         self.early.insert(number, scanned);
         while let Some(scanned) = self.early.remove(&self.next) {
             self.next += 1;
-            let Scanned { source, chunk, scan } = scanned;
+            let Scanned { source, chunk, scan, thread } = scanned;
             let current = self.current(source, &chunk, tell);
             let open = self.open.entry(current.chain).or_default();
             let finished = self.worker.resume(open, current.frames, &chunk, scan);
             self.passed(current, &finished);
             tell(finished);
-            recycle(chunk.into_buffer());
+            recycle(thread, chunk.into_buffer());
         }
     }
 

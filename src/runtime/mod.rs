@@ -25,7 +25,8 @@ use cutting::Cutting;
 /// cache when it scans.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
-/// How many chunks exist at once for each thread: one that is scanned, and one that waits for its turn to be merged.
+/// How many chunks exist at once for each thread: one that is scanned, and one that waits for its turn to be merged. Each thread has its own
+/// memory for them, which goes round between it and the calling one: what another core has written is slow to be written again.
 const CHUNKS_A_THREAD: usize = 2;
 
 /// What reading captures tells the calling thread.
@@ -71,25 +72,26 @@ impl Reading<'_> {
             self.alone(&cutting, merger, tell);
             return;
         }
-        let chunks = self.threads * CHUNKS_A_THREAD;
-        let (free, buffers) = bounded(chunks);
-        // A chunk has a buffer, so the queue never blocks a worker; files that end tell so through it as well.
-        let (done, scanned) = bounded(chunks + self.threads);
-        for _ in 0..chunks {
-            give_back(&free, Vec::new());
+        let (free, memory): (Vec<_>, Vec<_>) = (0..self.threads).map(|_| bounded(CHUNKS_A_THREAD)).unzip();
+        for free in free.iter().flat_map(|free| [free; CHUNKS_A_THREAD]) {
+            give_back(free, Vec::new());
         }
+        // A chunk has a buffer, so the queue never blocks a worker; files that end tell so through it as well.
+        let (done, scanned) = bounded(self.threads * (CHUNKS_A_THREAD + 1));
         let cutting = &cutting;
         // What is moved in is dropped with a panic here: the workers then wait for nothing, and end.
         std::thread::scope(move |scope| {
-            for _ in 1..self.threads {
-                let (buffers, done) = (buffers.clone(), done.clone());
+            let mut memory = memory.into_iter().enumerate();
+            let Some((_, own_memory)) = memory.next() else { return };
+            for (thread, buffers) in memory {
+                let done = done.clone();
                 scope.spawn(move || {
                     let _told = Fall(&done);
                     let mut worker = make_worker();
                     // The buffer is taken before the chunk gets its number: the chunk whose turn it is always has one.
                     while let Ok(buffer) = buffers.recv() {
                         let mut gone = false;
-                        let more = self.scan(cutting, &mut worker, buffer, &mut |message| {
+                        let more = self.scan(cutting, &mut worker, thread, buffer, &mut |message| {
                             gone |= done.send(message).is_err()
                         });
                         if gone || !more {
@@ -107,9 +109,10 @@ impl Reading<'_> {
                     Ok(message) => message,
                     Err(TryRecvError::Disconnected) if !more => return,
                     Err(_) => {
-                        if more && let Ok(buffer) = buffers.try_recv() {
+                        if more && let Ok(buffer) = own_memory.try_recv() {
                             let mut own = Vec::new();
-                            more = self.scan(cutting, &mut worker, buffer, &mut |message| own.push(message));
+                            more =
+                                self.scan(cutting, &mut worker, 0, buffer, &mut |message| own.push(message));
                             for message in own {
                                 merge(message, merger, tell, &free);
                             }
@@ -166,6 +169,7 @@ impl Reading<'_> {
         &self,
         cutting: &Cutting<'_>,
         worker: &mut Worker,
+        thread: usize,
         buffer: Vec<u8>,
         give: &mut dyn FnMut(Message),
     ) -> bool {
@@ -174,7 +178,7 @@ impl Reading<'_> {
         ends.into_iter().for_each(|(source, end)| give(Message::File(source, end)));
         let Some((number, source, chunk)) = next else { return false };
         let scan = worker.scan(source, &chunk);
-        give(Message::Chunk(number, Box::new(Scanned { source, chunk, scan })));
+        give(Message::Chunk(number, Box::new(Scanned { source, chunk, scan, thread })));
         true
     }
 }
@@ -238,13 +242,22 @@ enum Message {
 }
 
 /// Takes what a thread told, on the calling one. Says whether there can be more.
-fn merge(message: Message, merger: &mut Merger, tell: &mut dyn FnMut(Told), free: &Sender<Vec<u8>>) -> bool {
+fn merge(
+    message: Message,
+    merger: &mut Merger,
+    tell: &mut dyn FnMut(Told),
+    free: &[Sender<Vec<u8>>],
+) -> bool {
     match message {
         Message::Chunk(number, scanned) => merger.push(
             number,
             *scanned,
             &mut |finished| tell(Told::Chunk(Box::new(finished))),
-            &mut |buffer| give_back(free, buffer),
+            &mut |thread, buffer| {
+                if let Some(free) = free.get(thread) {
+                    give_back(free, buffer);
+                }
+            },
         ),
         Message::File(source, end) => tell(Told::File { source, end }),
         Message::Fallen => return false,
