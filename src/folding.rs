@@ -506,10 +506,10 @@ impl Group {
         summary.first = summary.first.min(other.first);
         summary.last = summary.last.max(other.last);
         summary.seen_in.extend(other.seen_in);
-        let hostnames = other.hostnames.iter().filter(|value| !keep(&mut summary.hostnames, value)).count();
+        let hostnames = other.hostnames.iter().filter(|value| !summary.hostnames.keep(value)).count();
         let destinations =
-            other.destinations.iter().filter(|value| !keep(&mut summary.destinations, value)).count();
-        let ports = other.ports.iter().filter(|value| !keep(&mut summary.ports, value)).count();
+            other.destinations.iter().filter(|value| !summary.destinations.keep(value)).count();
+        let ports = other.ports.iter().filter(|value| !summary.ports.keep(value)).count();
         summary.values_left_out += other.values_left_out + (hostnames + destinations + ports) as u64;
         summary.one_path &= other.one_path && same_path(&summary.finding, &other.finding);
     }
@@ -523,11 +523,11 @@ impl Group {
         summary.last = summary.last.max(observation.at);
         summary.seen_in.insert(observation.seen_in);
         let named = observation.seen_in != SeenIn::Address;
-        let mut left_out = named && !keep(&mut summary.hostnames, &observation.hostname);
+        let mut left_out = named && !summary.hostnames.keep(&observation.hostname);
         if observation.seen_in.is_connection() {
             summary.connections += 1;
-            left_out |= !keep(&mut summary.destinations, &observation.flow.dst.ip);
-            left_out |= !keep(&mut summary.ports, &observation.flow.dst.port);
+            left_out |= !summary.destinations.keep(&observation.flow.dst.ip);
+            left_out |= !summary.ports.keep(&observation.flow.dst.port);
         }
         summary.values_left_out += u64::from(left_out);
         if says_more(finding, &summary.finding) {
@@ -586,11 +586,6 @@ fn says_more(finding: &Finding, than: &Finding) -> bool {
 /// Whether two contacts came through the same tunnel and VLANs.
 fn same_path(one: &Finding, other: &Finding) -> bool {
     one.contact.observation.path == other.contact.observation.path
-}
-
-/// Adds a value to a bounded set. Says whether the set has it now.
-fn keep<T: Clone + Ord>(set: &mut BTreeSet<T>, value: &T) -> bool {
-    set.contains(value) || (set.len() < Summary::MOST_VALUES && set.insert(value.clone()))
 }
 
 fn alert(key: &GroupKey, mut finding: Finding) -> Alert {

@@ -18,7 +18,7 @@ use crate::originator::{Attribution, Originator, WireClass};
 
 pub use facts::Facts;
 pub use level::LevelRules;
-pub use repeat::{Alert, Summary};
+pub use repeat::{Alert, Summary, Values};
 pub use ruleset::Rules;
 pub use sigma::SigmaRules;
 

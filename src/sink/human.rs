@@ -310,6 +310,7 @@ mod tests {
     use super::super::tests::*;
     use super::*;
     use crate::hostname::Hostname;
+    use crate::rules::Values;
 
     fn shown(records: &[Record], colours: bool) -> String {
         let mut text = Vec::new();
@@ -360,7 +361,7 @@ info   10.0.0.7  Dropbox     1,234  2026-11-20 12:00:00 – 12:01:00  api.dropbo
         alert.finding.contact.entry = entry.clone();
         let mut summary = summary(Level::Low);
         summary.finding.contact = crate::lists::Contact { observation, entry };
-        summary.hostnames.clear();
+        summary.hostnames = Values::default();
         assert_eq!(
             shown(&[Record::Alert(alert), Record::Summary(summary)], false),
             "\
@@ -401,7 +402,7 @@ low    10.0.0.7  (no service)     1,234  2026-11-20 12:00:00 – 12:01:00  Conta
             alert.finding.contact.entry = entry(hostile, &[]);
             let mut summary = summary(Level::Low);
             summary.finding.contact.entry = entry(hostile, &[]);
-            summary.hostnames = [hostname].into();
+            summary.hostnames = [hostname].into_iter().collect();
             let text = shown(
                 &[Record::Alert(alert), Record::Hostname(observation), Record::Summary(summary)],
                 false,
@@ -417,7 +418,8 @@ low    10.0.0.7  (no service)     1,234  2026-11-20 12:00:00 – 12:01:00  Conta
     fn days_are_told_where_they_differ_and_names_are_few() {
         let mut summary = summary(Level::Low);
         summary.last = Timestamp::from_parts(1_795_176_000 + 86_400, 0);
-        summary.hostnames = ["a.x", "b.x", "c.x", "d.x"].map(|name| Hostname::new(name).unwrap()).into();
+        summary.hostnames =
+            ["a.x", "b.x", "c.x", "d.x"].iter().map(|name| Hostname::new(name).unwrap()).collect();
         let text = shown(&[Record::Summary(summary)], false);
         assert!(text.contains("2026-11-20 12:00:00 – 2026-11-21 12:00:00"), "{text}");
         assert!(text.ends_with("a.x, b.x, 2 more\n"), "{text}");

@@ -207,7 +207,6 @@ impl Finding {
 pub(crate) mod tests {
     //! The records that the tests of all sinks write.
 
-    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -325,10 +324,11 @@ pub(crate) mod tests {
             connections: 1000,
             seen_in: [SeenIn::DnsQuery, SeenIn::TlsSni].into(),
             hostnames: ["api.dropboxapi.com", "content.dropboxapi.com"]
+                .iter()
                 .map(|name| Hostname::new(name).unwrap())
-                .into(),
-            destinations: BTreeSet::from([end("162.125.1.19:0").ip]),
-            ports: BTreeSet::from([443]),
+                .collect(),
+            destinations: [end("162.125.1.19:0").ip].into_iter().collect(),
+            ports: [443].into_iter().collect(),
             values_left_out: 0,
             one_path: true,
         }
