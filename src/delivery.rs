@@ -10,6 +10,7 @@ use crate::capture::Timestamp;
 use crate::config::{self, Destination, Talk, Verbosity};
 use crate::correlator::{Correlator, Folding, Over};
 use crate::flow::Conversation;
+use crate::hands::Hands;
 use crate::inspect::{BlindSpot, Detail, EncryptedDns, SeenIn};
 use crate::lists::AllowList;
 use crate::meeting::Meeting;
@@ -26,6 +27,12 @@ use crate::worker::{Event, Finished, Named, Sighting};
 
 /// How a destination is opened: [`Target::open`] for a run that may wait for its readers.
 pub type Opening<'o> = &'o mut dyn FnMut(&Destination) -> io::Result<Target>;
+
+/// How many records are held at the end before they are made ready together: less than a megabyte.
+const AT_ONCE: usize = 256;
+
+/// Fewer are not worth a thread.
+const FEW: usize = 64;
 
 /// Where everything goes that a run finds.
 pub struct Delivery {
@@ -349,8 +356,9 @@ impl Delivery {
         outputs.failure.is_none()
     }
 
-    /// Tells what is left and writes everything that is held. Gives what the closing summary says so far, and how it went.
-    pub fn end(mut self) -> Ended {
+    /// Tells what is left and writes everything that is held, made ready by `hands`. Gives what the closing summary says so far, and how it
+    /// went.
+    pub fn end(mut self, hands: &dyn Hands) -> Ended {
         self.order.end(self.wire);
         self.threads.iter().for_each(|input| self.order.end(*input));
         self.correlate();
@@ -364,8 +372,14 @@ impl Delivery {
         let blind = blind.map(|(how, count)| (how.words().to_owned(), count)).collect();
         let blind_again = correlator.blindness().told_again();
         let (answers, early) = (correlator.naming().answers_given_up(), correlator.naming().settled_early());
-        let Over { feed, allow, closed_early, unnamed, remembered } =
-            correlator.finish(&mut |record| outputs.write(&record));
+        let mut left = Vec::new();
+        let Over { feed, allow, closed_early, unnamed, remembered } = correlator.finish(&mut |record| {
+            left.push(record);
+            if hands.count() == 1 || left.len() >= AT_ONCE {
+                outputs.write_all(&mut left, hands);
+            }
+        });
+        outputs.write_all(&mut left, hands);
         let (allowed, notes): (Vec<_>, Vec<_>) =
             allow.entries().iter().map(|entry| (entry.count(), entry.note())).unzip();
         outputs.flush();
@@ -554,6 +568,28 @@ impl Outputs {
         };
         if self.failure.is_none() {
             self.failure = sink.write(record).err();
+        }
+    }
+
+    /// Writes several, and forgets them.
+    fn write_all(&mut self, records: &mut Vec<Record>, hands: &dyn Hands) {
+        if hands.count() == 1 || records.len() < FEW {
+            records.drain(..).for_each(|record| self.write(&record));
+            return;
+        }
+        let mut findings = Vec::with_capacity(records.len());
+        for record in records.drain(..) {
+            match &record {
+                Record::Hostname(_) | Record::Flow(_) => self.write(&record),
+                Record::Alert(alert) => {
+                    self.tally.alert(alert);
+                    findings.push(record);
+                }
+                Record::Summary(_) | Record::Blind(_) | Record::Stats(_) => findings.push(record),
+            }
+        }
+        if self.failure.is_none() {
+            self.failure = self.findings.write_all(findings, hands).err();
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Folders under `src/` are stages, files are plumbing. The alphabetical order of the stages is the order of
 //! the data, and a stage imports only the stages before it and the plumbing that all share
-//! ([`hostname`], [`reader`]); `tests/layers.rs` reads the sources and holds this.
+//! ([`hostname`], [`reader`], [`hands`]); `tests/layers.rs` reads the sources and holds this.
 //!
 //! | stage | turns | into | pure |
 //! |---|---|---|---|
@@ -74,6 +74,7 @@
 //! * No limit without a name, a reason beside it, and a counter.
 //! * No hostname matched by substring, and no process named by a guess.
 
+pub mod hands;
 pub mod hostname;
 pub mod reader;
 

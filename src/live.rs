@@ -17,6 +17,7 @@ use crate::config::{self, Destination, Verbosity};
 use crate::correlator::Folding;
 use crate::delivery::{self, Delivery};
 use crate::gauges::{Gauges, Loss};
+use crate::hands::OneByOne;
 use crate::intake::{self, Intake};
 use crate::judging::Judging;
 use crate::lists::Lists;
@@ -165,7 +166,7 @@ pub fn run(config: &mut config::Live) -> Result<u8, Box<dyn std::error::Error>> 
     // A thread that panicked has told nothing of its end.
     let fallen = threads.into_iter().map(|thread| thread.join()).filter(Result::is_err).count();
 
-    let mut ended = delivery.end();
+    let mut ended = delivery.end(&OneByOne);
     ended.closing.inputs = config.interfaces.len() as u64;
     ended.closing.wall = began.elapsed();
     interfaces.gauges.close(&mut ended.closing);

@@ -102,7 +102,7 @@ pub fn run(config: &mut config::Replay) -> Result<u8, Box<dyn std::error::Error>
         cut_off.iter().for_each(|line| eprintln!("undertone: {}", Printable(line)));
     }
 
-    let mut ended = delivery.end();
+    let mut ended = delivery.end(&Threads(config.threads));
     let complete = not_read.is_empty() && !stop.load(Ordering::Relaxed);
     if stop.load(Ordering::Relaxed) && ended.failure.is_none() {
         ended.failure = Some(io::Error::new(

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::delivery::{Delivery, Ended};
 use crate::lists::Lists;
 use crate::merge::Merger;
 use crate::rules::Level;
-use crate::runtime::{CHUNK_BYTES, Reading, Told, together};
+use crate::runtime::{CHUNK_BYTES, Reading, Threads, Told, together};
 use crate::sink::{Progress, Source, Sources};
 use crate::stats::Counts;
 use crate::worker::{Finished, What, Worker};
@@ -196,7 +197,8 @@ impl Subject {
             });
         });
         merger.finish(&mut take);
-        ended.insert(delivery.end()).failure.take().map_or(Ok((counts, contacts)), Err)
+        let threads = Threads(NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN));
+        ended.insert(delivery.end(&threads)).failure.take().map_or(Ok((counts, contacts)), Err)
     }
 }
 

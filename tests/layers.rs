@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const STAGES: [&str; 8] = ["capture", "decode", "flow", "inspect", "lists", "originator", "rules", "sink"];
 
 /// What every stage may import.
-const SHARED: [&str; 2] = ["hostname", "reader"];
+const SHARED: [&str; 3] = ["hands", "hostname", "reader"];
 
 /// The plumbing that composes stages, and what each file of it may import besides stages and shared plumbing.
 const PLUMBING: &[(&str, &[&str])] = &[
@@ -112,6 +112,7 @@ const IMPURE: [&str; 9] = [
 
 /// Where purity is promised.
 const PURE: &[&str] = &[
+    "hands",
     "decode",
     "flow",
     "inspect",

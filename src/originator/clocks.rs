@@ -7,10 +7,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::hands::{Hands, each, pieces};
 use super::hosts::HostId;
 use super::record::{Clock, FeedKind, Time};
 use crate::capture::Timestamp;
+use crate::hands::{Hands, each, pieces};
 
 const SECOND: i64 = 1_000_000_000;
 

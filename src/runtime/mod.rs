@@ -16,8 +16,8 @@ use crossbeam_channel::{Sender, TryRecvError, bounded};
 
 use crate::capture::Timestamp;
 use crate::capture::savefile::{Chunk, End, Problem, Savefile};
+use crate::hands::{Hands, Part};
 use crate::merge::{Merger, Scanned};
-use crate::originator::{Hands, Part};
 use crate::worker::{Finished, Worker};
 use cutting::Cutting;
 

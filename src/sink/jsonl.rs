@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::{Record, Sink, Sources, ecs};
+use crate::hands::{Hands, each, pieces};
 
 /// When lines go to the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,15 +60,36 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
+/// Adds the line of a record.
+fn line(record: &Record, sources: &Sources, to: &mut Vec<u8>) -> io::Result<()> {
+    ecs::write(record, sources, &mut *to)?;
+    to.push(b'\n');
+    Ok(())
+}
+
 impl<W: Write> Sink for JsonLines<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         self.check()?;
         let whole = self.lines.len();
-        if let Err(error) = ecs::write(record, &self.sources, &mut self.lines) {
+        if let Err(error) = line(record, &self.sources, &mut self.lines) {
             self.lines.truncate(whole);
             return Err(error);
         }
-        self.lines.push(b'\n');
+        if self.flush == Flush::Each || self.lines.len() >= FULL { self.deliver() } else { Ok(()) }
+    }
+
+    fn write_all(&mut self, records: Vec<Record>, hands: &dyn Hands) -> io::Result<()> {
+        self.check()?;
+        let (mut records, sources) = (records.into_iter(), &self.sources);
+        let shares: Vec<_> = pieces(hands, records.len()).map(|piece| piece.len()).collect();
+        let shares = shares.into_iter().map(|share| records.by_ref().take(share).collect());
+        let made = each(hands, shares, |share: Vec<Record>| {
+            let mut lines = Vec::new();
+            share.iter().try_for_each(|record| line(record, sources, &mut lines)).map(|()| lines)
+        });
+        for lines in made {
+            self.lines.extend(lines?);
+        }
         if self.flush == Flush::Each || self.lines.len() >= FULL { self.deliver() } else { Ok(()) }
     }
 

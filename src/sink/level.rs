@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{Record, Sink};
+use crate::hands::Hands;
 use crate::rules::Level;
 
 /// Passes on the findings of a level or a higher one, and every hostname; counts the rest.
@@ -24,6 +25,19 @@ impl<S: Sink> AtLeast<S> {
         self.level = level;
     }
 
+    /// Whether a record is passed on; one that is not is counted.
+    fn passes(&mut self, record: &Record) -> bool {
+        let told_as = match record {
+            Record::Alert(alert) => alert.told_as,
+            _ => None,
+        };
+        let passes = record.level().is_none_or(|level| Some(level).max(told_as) >= Some(self.level));
+        if let Record::Alert(alert) = record {
+            self.withheld += u64::from(!passes && !alert.update);
+        }
+        passes
+    }
+
     /// Alerts that were not passed on (updates and summaries of them are not counted again).
     pub const fn withheld(&self) -> u64 {
         self.withheld
@@ -32,17 +46,12 @@ impl<S: Sink> AtLeast<S> {
 
 impl<S: Sink> Sink for AtLeast<S> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
-        let told_as = match record {
-            Record::Alert(alert) => alert.told_as,
-            _ => None,
-        };
-        if record.level().is_none_or(|level| Some(level).max(told_as) >= Some(self.level)) {
-            return self.inner.write(record);
-        }
-        if let Record::Alert(alert) = record {
-            self.withheld += u64::from(!alert.update);
-        }
-        Ok(())
+        if self.passes(record) { self.inner.write(record) } else { Ok(()) }
+    }
+
+    fn write_all(&mut self, mut records: Vec<Record>, hands: &dyn Hands) -> io::Result<()> {
+        records.retain(|record| self.passes(record));
+        self.inner.write_all(records, hands)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -25,6 +25,7 @@ use std::io;
 
 use crate::capture::Timestamp;
 use crate::flow::Conversation;
+use crate::hands::Hands;
 use crate::hostname::Hostname;
 use crate::inspect::{BlindSpot, Observation, SeenIn};
 use crate::originator::Attribution;
@@ -53,6 +54,15 @@ pub trait Sink {
     /// between others.
     fn write(&mut self, record: &Record) -> io::Result<()>;
 
+    /// Takes several records, in their order. Whoever can make them ready at once has `hands` for it.
+    ///
+    /// # Errors
+    /// As [`write`](Sink::write).
+    fn write_all(&mut self, records: Vec<Record>, hands: &dyn Hands) -> io::Result<()> {
+        _ = hands;
+        records.iter().try_for_each(|record| self.write(record))
+    }
+
     /// Writes what is held.
     ///
     /// # Errors
@@ -63,6 +73,10 @@ pub trait Sink {
 impl<S: Sink + ?Sized> Sink for Box<S> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         (**self).write(record)
+    }
+
+    fn write_all(&mut self, records: Vec<Record>, hands: &dyn Hands) -> io::Result<()> {
+        (**self).write_all(records, hands)
     }
 
     fn flush(&mut self) -> io::Result<()> {

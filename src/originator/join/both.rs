@@ -5,8 +5,8 @@
 //! into a core's cache one by one. Parts are filled at once by whoever has hands for it, each with its rows in their order.
 
 use super::super::clocks::ClockId;
-use super::super::hands::{Hands, each, pieces};
 use super::index::{Head, Places, Rows};
+use crate::hands::{Hands, each, pieces};
 
 /// Rows of both sides by key.
 #[derive(Debug, Default)]
@@ -268,12 +268,12 @@ fn by_part(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::hands::OneByOne;
     use super::super::super::hosts::HostId;
     use super::super::super::record::{Clock, FeedKind};
     use super::super::index::Span;
     use super::super::tests::Backwards;
     use super::*;
+    use crate::hands::OneByOne;
 
     fn taken(feed: &[u64], wire: &[u64], steps: &[usize], hands: &dyn Hands) -> Both {
         let clock = ClockId { host: HostId::default(), feed: FeedKind::Sysmon, clock: Clock::Event };

@@ -2,7 +2,6 @@
 
 use super::super::attribution::{Attribution, AttributionLevel as Level};
 use super::super::clocks::{ClockId, Fit, Reach};
-use super::super::hands::each;
 use super::super::hosts::{HostId, Owner, can_be_owned};
 use super::super::processes::{Mention, ProcessId};
 use super::super::record::{Clock, FeedKind};
@@ -13,6 +12,7 @@ use super::verdict::{ActsFor, Verdict};
 use super::{ConnectionRow, Join, Lived, QueryRow, SECOND, WireRow, destination, is_fixed};
 use crate::capture::Timestamp;
 use crate::flow::Flow;
+use crate::hands::each;
 
 /// What is asked of the join: who made this contact, or whose connection this is.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::super::attribution::{Attribution, AttributionLevel};
-use super::super::hands::Part;
 use super::super::record::{Parent, Process, Time};
 use super::*;
+use crate::hands::Part;
 
 /// So many hands, which do the last part first.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Work in parts of which none needs another: whoever has threads does several of them at once.
 //!
-//! This stage spawns nothing. It says what may be done at once, and cuts it so that what comes out does not depend on who does it, nor on
-//! how many there are; `runtime` has the threads.
+//! No stage spawns anything. It says what may be done at once, and cuts it so that what comes out does not depend on who does it, nor on
+//! how many there are; [`runtime`](crate::runtime) has the threads.
 
 use std::fmt::Debug;
 
@@ -32,7 +32,7 @@ impl Hands for OneByOne {
 }
 
 /// What a function makes of each of some things, in their order.
-pub(super) fn each<T: Send, R: Send>(
+pub fn each<T: Send, R: Send>(
     hands: &dyn Hands,
     things: impl IntoIterator<Item = T>,
     make: impl Fn(T) -> R + Sync,
@@ -46,7 +46,7 @@ pub(super) fn each<T: Send, R: Send>(
 }
 
 /// So many things as equal pieces, one after the other, as there are hands: from where to where.
-pub(super) fn pieces(hands: &dyn Hands, length: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+pub fn pieces(hands: &dyn Hands, length: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let size = length.div_ceil(hands.count().max(1)).max(1);
     (0..length).step_by(size).map(move |from| from..(from + size).min(length))
 }
