@@ -237,6 +237,35 @@ pub struct Worker {
     of_several: bool,
     /// Empty vectors, to be filled again.
     memory: Told,
+    /// How much the last scan gave.
+    usual: Usual,
+}
+
+/// How much a scan gives: the next one gives as much again, and vectors that grow as they are filled are copied as often as they double.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usual {
+    events: usize,
+    tellers: usize,
+    index: usize,
+}
+
+impl Usual {
+    /// Of a scan: and an eighth more, for no two are alike.
+    const fn of(scan: &Scan) -> Self {
+        const fn and_more(length: usize) -> usize {
+            length + length / 8
+        }
+        Self {
+            events: and_more(scan.told.events.len()),
+            tellers: and_more(scan.told.tellers.len()),
+            index: and_more(scan.index.len()),
+        }
+    }
+
+    fn told(self) -> Told {
+        let (events, tellers) = (Vec::with_capacity(self.events), Vec::with_capacity(self.tellers));
+        Told { events, tellers, ..Told::default() }
+    }
 }
 
 /// Reads packets: what is kept for it from one to the next is memory only.
@@ -254,7 +283,14 @@ impl Worker {
         let names = Names::new(lists, every_hostname);
         let numbering = Numbering::of_this_process();
         let judge = Judge { names, quic: quic::Scratch::new(), numbering };
-        Self { judge, filter, conversations: false, of_several: false, memory: Told::default() }
+        Self {
+            judge,
+            filter,
+            conversations: false,
+            of_several: false,
+            memory: Told::default(),
+            usual: Usual::default(),
+        }
     }
 
     /// Sees a part of a capture, as other Workers see the rest at the same time: tells what is needed to join what they tell.
@@ -280,7 +316,8 @@ impl Worker {
     /// Reads a chunk as if nothing came before it.
     pub fn scan(&mut self, source: u32, chunk: &Chunk) -> Scan {
         let open = Open { ledger: Ledger::of_a_stretch(), ..Open::default() };
-        let mut scan = Scan { source, told: Told::default(), open, index: Vec::new() };
+        let (told, index) = (self.usual.told(), Vec::with_capacity(self.usual.index));
+        let mut scan = Scan { source, told, open, index };
         for (place, frame) in chunk.frames() {
             let number = scan.told.counts.frames + 1;
             let mark = Mark { source, frame: number, at: frame.at };
@@ -288,6 +325,7 @@ impl Worker {
                 scan.index.push(Mattering { matter, place, number: number as u32 });
             }
         }
+        self.usual = Usual::of(&scan);
         scan
     }
 
