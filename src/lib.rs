@@ -23,7 +23,7 @@
 //!
 //! The stages are composed into two machines, which spawn nothing, open nothing, and read no clock: time comes with
 //! the data. So a replay equals a live capture, and a whole sensor fits into a unit test. Where a stage has work in parts of which none needs
-//! another, it says which, and whoever has threads does them ([`Hands`](originator::Hands)); what comes out does not depend on that.
+//! another, it says which, and whoever has threads does them ([`Hands`](hands::Hands)); what comes out does not depend on that.
 //!
 //! * A [`Worker`](worker::Worker) turns frames into events. It holds the conversations that something is expected of: streams that are
 //!   not read to the end ([`conversations`]), QUIC and DTLS ([`datagrams`]).
