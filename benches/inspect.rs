@@ -96,10 +96,10 @@ fn dns_answered(bencher: Bencher<'_, '_>) {
     response.extend(b"\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x06\x03env\xc0\x10");
     response.extend(b"\xc0\x2e\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01");
     response.extend(b"\xc0\x2e\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x02");
-    let (mut owner, mut target) = (NameBuf::new(), NameBuf::new());
+    let (mut owner, mut target, mut aliases) = (NameBuf::new(), NameBuf::new(), dns::Aliases::default());
     bencher.bench_local(|| {
         let message = dns::Message::parse(black_box(&response)).unwrap();
-        message.answered("www.pastebin.com", &mut owner, &mut target).addresses.len()
+        message.answered("www.pastebin.com", &mut owner, &mut target, &mut aliases).addresses.len()
     });
 }
 

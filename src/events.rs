@@ -1,6 +1,8 @@
 //! What a Worker tells: events, each of one frame.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::decode::Path;
@@ -38,7 +40,7 @@ pub enum What {
     /// The names in the certificate of a server that the client has not named.
     Certificate(Box<Certified>),
     /// What a resolver told a client.
-    Answer(Box<Resolved>),
+    Answer(Answer),
     /// What DHCP told of a client and its address.
     Lease(Box<dhcp::Message>),
     /// A message of DHCP that could not be read.
@@ -145,13 +147,102 @@ pub struct Certified {
     pub path: Option<Box<Path>>,
 }
 
+/// Events as they come to light, each with the tag of its conversation; nought where a frame speaks for itself.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    pub(crate) list: Vec<(u32, Event)>,
+    /// What those of them tell that are answers.
+    pub(crate) answers: Answers,
+}
+
+impl Deref for Events {
+    type Target = Vec<(u32, Event)>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.list
+    }
+}
+
+impl DerefMut for Events {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.list
+    }
+}
+
+/// What resolvers told in a stretch of frames. It is one memory for all of it: nearly every name is answered, few of them meet a list, and
+/// what a name meets is all that memory of its own is for.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    all: Vec<Resolved>,
+    /// The names, one behind the other.
+    names: String,
+}
+
+impl Answers {
+    /// With room for so many answers, and so many octets of names.
+    pub(crate) fn with_room((answers, octets): (usize, usize)) -> Self {
+        Self { all: Vec::with_capacity(answers), names: String::with_capacity(octets) }
+    }
+
+    /// How many there are, and how many octets their names have.
+    pub(crate) const fn room(&self) -> (usize, usize) {
+        (self.all.len(), self.names.len())
+    }
+
+    /// Adds what a client was told of a name.
+    pub(crate) fn add(&mut self, name: &str, resolved: Resolved) -> Answer {
+        let nth = self.all.len() as u32;
+        let from = self.names.len();
+        self.names.push_str(name);
+        self.all.push(Resolved { name: (from, self.names.len()), ..resolved });
+        Answer { of: None, nth }
+    }
+}
+
 /// What a resolver told a client.
+#[derive(Clone)]
+pub struct Answer {
+    /// All of the stretch; nothing while it is being read.
+    of: Option<Arc<Answers>>,
+    nth: u32,
+}
+
+impl Answer {
+    /// The answer, of a stretch that was read.
+    pub(crate) fn share(&mut self, answers: &Arc<Answers>) {
+        self.of = Some(Arc::clone(answers));
+    }
+
+    /// What was told, and of which name in canonical spelling; nothing while the stretch is being read.
+    pub fn get(&self) -> Option<(&Resolved, &str)> {
+        let answers = self.of.as_ref()?;
+        let resolved = answers.all.get(self.nth as usize)?;
+        let (from, to) = resolved.name;
+        Some((resolved, answers.names.get(from..to)?))
+    }
+}
+
+impl fmt::Debug for Answer {
+    /// It alone, and not what else was told in the stretch.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Resolved");
+        if let Some((Resolved { client, entry, answered, service, .. }, name)) = self.get() {
+            shown.field("client", client).field("name", &name).field("entry", entry);
+            shown.field("answered", answered).field("service", service);
+        }
+        shown.finish()
+    }
+}
+
+/// What a resolver told a client of the name that it had asked for.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// Who had asked.
     pub client: IpAddr,
-    /// The name that it had asked for.
-    pub name: Hostname,
+    /// Where the name stands among the others.
+    name: (usize, usize),
     /// The entry of the lists that it meets.
     pub entry: Option<Arc<Entry>>,
     /// Where the name is at home, by whichever names.
@@ -159,4 +250,16 @@ pub struct Resolved {
     /// Whether the question was how to reach the service (types SVCB and HTTPS): the answer without a configuration for an encrypted
     /// ClientHello then says that there is none.
     pub service: bool,
+}
+
+impl Resolved {
+    /// What was told of a name that [`Answers::add`] puts to it.
+    pub(crate) const fn new(
+        client: IpAddr,
+        entry: Option<Arc<Entry>>,
+        answered: Answered,
+        service: bool,
+    ) -> Self {
+        Self { client, name: (0, 0), entry, answered, service }
+    }
 }

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::capture::Timestamp;
 use crate::decode::Path;
-use crate::events::{Certified, Event, Instead, Nameless, Resolved, Sighting, What};
+use crate::events::{Answer, Certified, Event, Instead, Nameless, Resolved, Sighting, What};
 use crate::flow::{Flow, FlowKey, Protocol};
 use crate::hostname::Hostname;
 use crate::inspect::tls::{EchKind, KeptHello};
@@ -52,7 +52,7 @@ impl Naming {
         let Event { mark, what } = event;
         self.settle(mark.at, told);
         match what {
-            What::Answer(resolved) => self.learn(*resolved, mark.at),
+            What::Answer(answer) => self.learn(&answer, mark.at),
             What::Hostname(sighting) => self.named(*sighting, told),
             What::Named(_, flow) => drop(self.waiting.remove(&flow.key())),
             What::Nameless(nameless) => self.nameless(mark, *nameless, told),
@@ -102,17 +102,18 @@ impl Naming {
         self.answers.given_up()
     }
 
-    fn learn(&mut self, resolved: Resolved, at: Timestamp) {
-        let Resolved { client, name, entry, answered, service } = resolved;
-        if service {
-            self.answers.learn_service(client, &name, !answered.ech.is_empty());
+    fn learn(&mut self, answer: &Answer, at: Timestamp) {
+        let Some((Resolved { client, entry, answered, service, .. }, name)) = answer.get() else { return };
+        let client = *client;
+        if *service {
+            self.answers.learn_service(client, name, !answered.ech.is_empty());
         }
         if !answered.addresses.is_empty() {
             let (addresses, ttl) = (&answered.addresses[..], answered.ttl);
-            self.answers.learn(&Told { client, name: &name, entry: entry.as_ref(), addresses, ttl, at });
+            self.answers.learn(&Told { client, name, entry: entry.as_ref(), addresses, ttl, at });
         }
         if !answered.ech.is_empty() {
-            let asked = Arc::new(Asked { name, entry });
+            let asked = Arc::new(Asked { name: Hostname::from_canonical(name), entry: entry.clone() });
             for (config_id, public_name) in &answered.ech {
                 self.answers.learn_ech(client, &asked, *config_id, public_name, at);
             }
@@ -304,6 +305,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::events::Answers;
     use crate::flow::Endpoint;
     use crate::inspect::dns::Answered;
     use crate::inspect::tls::{self, Over};
@@ -327,7 +329,10 @@ mod tests {
         let addresses = servers.iter().map(|last| IpAddr::from([192, 0, 2, *last])).collect();
         let ech = ech.iter().map(|(id, public)| (*id, Hostname::new(public).unwrap())).collect();
         let answered = Answered { addresses, ttl: 60, ech };
-        What::Answer(Box::new(Resolved { client: CLIENT.into(), name, entry, answered, service }))
+        let mut answers = Answers::default();
+        let mut answer = answers.add(&name, Resolved::new(CLIENT.into(), entry, answered, service));
+        answer.share(&Arc::new(answers));
+        What::Answer(answer)
     }
 
     fn chromium() -> KeptHello {

@@ -58,7 +58,7 @@ fn told(replayed: &Replayed) -> Vec<String> {
                 format!("certificate {}", names.join(" "))
             }
             "Answer" => {
-                let (_, asked) = what.split_once("name: Hostname(\"").unwrap();
+                let (_, asked) = what.split_once("name: \"").unwrap();
                 format!("answer {}", asked.split('"').next().unwrap())
             }
             "Hostname" => {

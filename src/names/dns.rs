@@ -5,7 +5,7 @@ use std::hash::BuildHasher as _;
 use rustc_hash::FxBuildHasher;
 
 use super::{Names, Place};
-use crate::events::{Event, Resolved, What};
+use crate::events::{Answers, Event, Events, Resolved, What};
 use crate::flow::Flow;
 use crate::hostname::NameBuf;
 use crate::inspect::dns::{self, Message, QClass, QType, Question};
@@ -18,6 +18,7 @@ use crate::seen::Mark;
 pub(super) struct Buffers {
     owner: NameBuf,
     target: NameBuf,
+    aliases: dns::Aliases,
 }
 
 impl Names {
@@ -30,15 +31,16 @@ impl Names {
         mark: Mark,
         tag: u32,
         questions: &mut Questions,
-        events: &mut Vec<(u32, Event)>,
+        events: &mut Events,
     ) {
-        let mut tell = |what| events.push((tag, Event { mark, what }));
+        let Events { list, answers } = events;
+        let mut tell = |what| list.push((tag, Event { mark, what }));
         let Ok(message) = Message::parse(message) else { return tell(What::MalformedDns) };
         let mut buffer = std::mem::take(&mut self.buffer);
         let is_response = message.is_response();
         let mut first = None;
         if is_response {
-            first = self.response(flow, &message, &mut buffer, &mut tell);
+            first = self.response(flow, &message, &mut buffer, answers, &mut tell);
         }
         let of_resolver = if is_response { flow.src.port } else { flow.dst.port } == dns::PORT;
         if of_resolver || !is_response {
@@ -74,6 +76,7 @@ impl Names {
         flow: Flow,
         message: &Message<'_>,
         buffer: &mut NameBuf,
+        answers: &mut Answers,
         tell: &mut impl FnMut(What),
     ) -> Option<Question> {
         let client = flow.dst.ip;
@@ -81,8 +84,8 @@ impl Names {
             return None;
         }
         let question = message.question(buffer)?;
-        let Buffers { owner, target } = &mut self.records;
-        let answered = message.answered(buffer.as_str(), owner, target);
+        let Buffers { owner, target, aliases } = &mut self.records;
+        let answered = message.answered(buffer.as_str(), owner, target, aliases);
         let service = matches!(question.qtype, QType::SVCB | QType::HTTPS);
         if answered.addresses.is_empty() && answered.ech.is_empty() {
             // That there is nothing to hide a name with matters where the name does. Browsers ask this of every name.
@@ -91,8 +94,8 @@ impl Names {
                 return Some(question);
             }
         }
-        let (name, entry) = (buffer.to_hostname(), self.lists.lookup(buffer.as_str()).cloned());
-        tell(What::Answer(Box::new(Resolved { client, name, entry, answered, service })));
+        let (name, entry) = (buffer.as_str(), self.lists.lookup(buffer.as_str()).cloned());
+        tell(What::Answer(answers.add(name, Resolved::new(client, entry, answered, service))));
         Some(question)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::conversations::Before;
 use crate::datagrams;
-use crate::events::{Certified, Event, Instead, Nameless, Sighting, What};
+use crate::events::{Certified, Event, Events, Instead, Nameless, Sighting, What};
 use crate::flow::Flow;
 use crate::hostname::{Hostname, NameBuf, is_address};
 use crate::inspect::stream::Said;
@@ -76,7 +76,7 @@ impl Names {
         said: &Said<'_>,
         before: &Before,
         questions: &mut Questions,
-        events: &mut Vec<(u32, Event)>,
+        events: &mut Events,
     ) {
         let mut tell = |what| events.push((flow.tag(), Event { mark, what }));
         let matters = !before.named && !before.is_start();
@@ -144,7 +144,7 @@ impl Names {
         flow: Flow,
         mark: Mark,
         said: &datagrams::Said<'_>,
-        events: &mut Vec<(u32, Event)>,
+        events: &mut Events,
     ) {
         let mut tell = |what| events.push((flow.tag(), Event { mark, what }));
         let place = |seen_in| Place { flow, mark, seen_in, others: &[], matters: false };

@@ -9,7 +9,7 @@ use crate::capture::Frame;
 use crate::conversations::{Before, Conversations};
 use crate::datagrams::{self, Datagrams};
 use crate::decode::{self, Datagram, Fragment, Packet, Path, Segment, TcpFlags, Transport};
-use crate::events::{Event, What};
+use crate::events::{Event, Events, What};
 use crate::flow::copies::{Identity, Numbering};
 use crate::flow::defrag::{FragmentKey, Reassembly};
 use crate::flow::{self, Flow, Ledger, Protocol};
@@ -224,7 +224,7 @@ impl Judge {
         later: Open,
         frames: u64,
         again: &FxHashSet<u32>,
-        events: &mut Vec<(u32, Event)>,
+        events: &mut Events,
     ) {
         let Open { mut fragments, tcp, udp, questions, ledger, .. } = later;
         open.ledger.absorb(ledger, frames);
@@ -245,13 +245,8 @@ impl Judge {
     }
 
     /// What conversations say that are still open at the end of a capture.
-    pub(super) fn finish(
-        &mut self,
-        tcp: Conversations,
-        udp: Datagrams,
-        questions: &mut Questions,
-    ) -> Vec<(u32, Event)> {
-        let mut events = Vec::new();
+    pub(super) fn finish(&mut self, tcp: Conversations, udp: Datagrams, questions: &mut Questions) -> Events {
+        let mut events = Events::default();
         let Self { names, quic, .. } = self;
         tcp.finish(&mut |flow, seen, said, before| {
             said_in_stream(names, flow, seen, &said, before, questions, &mut events);
@@ -269,7 +264,7 @@ fn said_in_stream(
     said: &Said<'_>,
     before: &Before,
     questions: &mut Questions,
-    events: &mut Vec<(u32, Event)>,
+    events: &mut Events,
 ) {
     through(seen.path, events, |events| names.said(flow, seen.mark, said, before, questions, events));
 }
@@ -280,14 +275,14 @@ fn said_in_datagrams(
     flow: Flow,
     seen: Seen<'_>,
     said: &datagrams::Said<'_>,
-    events: &mut Vec<(u32, Event)>,
+    events: &mut Events,
 ) {
     through(seen.path, events, |events| names.datagram(flow, seen.mark, said, events));
 }
 
 /// Notes a path in the observations that are added.
 #[inline]
-fn through(path: &Path, events: &mut Vec<(u32, Event)>, add: impl FnOnce(&mut Vec<(u32, Event)>)) {
+fn through(path: &Path, events: &mut Events, add: impl FnOnce(&mut Events)) {
     let before = events.len();
     add(events);
     if path.is_plain() {

@@ -40,6 +40,8 @@ use again::{of_these, packet_at};
 use judge::Judge;
 use told::{finished, name};
 
+use crate::events::{Answers, Events};
+
 pub use crate::events::{Event, Instead, Sighting, What};
 pub use crate::tellers::Teller;
 pub use told::{Finished, Told};
@@ -168,26 +170,32 @@ pub struct Worker {
 #[derive(Clone, Copy, Debug, Default)]
 struct Usual {
     events: usize,
+    /// How many answers, and how many octets of names.
+    answers: (usize, usize),
     tellers: usize,
     index: usize,
 }
 
 impl Usual {
-    /// Of a scan: and an eighth more, for no two are alike.
-    const fn of(scan: &Scan) -> Self {
-        const fn and_more(length: usize) -> usize {
-            length + length / 8
-        }
+    /// Of what was told: and an eighth more, for no two are alike.
+    fn of(told: &Told, index: usize) -> Self {
+        let and_more = |length: usize| length + length / 8;
+        let (answers, octets) = told.events.answers.room();
         Self {
-            events: and_more(scan.told.events.len()),
-            tellers: and_more(scan.told.tellers.len()),
-            index: and_more(scan.index.len()),
+            events: and_more(told.events.len()),
+            answers: (and_more(answers), and_more(octets)),
+            tellers: and_more(told.tellers.len()),
+            index: and_more(index),
         }
     }
 
     fn told(self) -> Told {
-        let (events, tellers) = (Vec::with_capacity(self.events), Vec::with_capacity(self.tellers));
-        Told { events, tellers, ..Told::default() }
+        let (list, answers) = (Vec::with_capacity(self.events), Answers::with_room(self.answers));
+        Told {
+            events: Events { list, answers },
+            tellers: Vec::with_capacity(self.tellers),
+            ..Told::default()
+        }
     }
 }
 
@@ -237,7 +245,7 @@ impl Worker {
                 scan.index.push(Mattering { matter, place, number: number as u32 });
             }
         }
-        self.usual = Usual::of(&scan);
+        self.usual = Usual::of(&scan.told, scan.index.len());
         scan
     }
 
@@ -271,11 +279,13 @@ impl Worker {
     /// one pass.
     pub fn follow(&mut self, source: u32, open: &mut Open, frames: u64, chunk: &Chunk) -> Finished {
         let mut told = std::mem::take(&mut self.memory);
+        told.events.answers = Answers::with_room(self.usual.answers);
         for (_, frame) in chunk.frames() {
             let mark = Mark { source, frame: frames + told.counts.frames + 1, at: frame.at };
             self.frame(open, &frame, mark, &mut told);
         }
         told.fed.clear();
+        self.usual = Usual::of(&told, 0);
         let mut counts = std::mem::take(&mut told.counts);
         tellers::drop_copies(&mut open.copies, &mut told.tellers, &mut told.events, &mut counts);
         told.tellers.clear();

@@ -1,10 +1,11 @@
 //! What frames told, and the form in which a chunk tells it: events in the order of the frames, counts, and names for conversations.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use super::{Named, Origin};
 use crate::decode::Layer;
-use crate::events::{Event, Instead, What};
+use crate::events::{Event, Events, Instead, What};
 use crate::flow::{Conversation, Ledger, defrag};
 use crate::inspect::SeenIn;
 use crate::questions::Question;
@@ -16,7 +17,7 @@ use crate::tellers::Teller;
 #[derive(Debug, Default)]
 pub struct Told {
     /// Each with the tag of its conversation; nought where a frame speaks for itself.
-    pub(super) events: Vec<(u32, Event)>,
+    pub(super) events: Events,
     /// What each datagram that was put together from fragments mattered to: its own tag, and that of the conversation or of
     /// the datagram that it is a fragment of.
     pub(super) fed: Vec<(u32, u32)>,
@@ -27,7 +28,7 @@ pub struct Told {
 
 impl Told {
     /// Whether there is nothing but counts in it.
-    pub const fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         self.events.is_empty()
     }
 
@@ -38,7 +39,7 @@ impl Told {
 
     /// How many events there are.
     #[inline]
-    pub(super) const fn so_far(&self) -> usize {
+    pub(super) fn so_far(&self) -> usize {
         self.events.len()
     }
 
@@ -96,16 +97,13 @@ pub struct Finished {
 }
 
 /// Puts the events of a chunk, whose frames are numbered from the one after `frames`, into the order of the frames, and counts them.
-pub(super) fn finished(
-    source: u32,
-    frames: u64,
-    events: &mut Vec<(u32, Event)>,
-    mut counts: Counts,
-) -> Finished {
+pub(super) fn finished(source: u32, frames: u64, events: &mut Events, mut counts: Counts) -> Finished {
     // What is only counted is most: its order matters to nobody but the first of each reason.
     let mut kept = Vec::new();
     let mut refused = Vec::new();
-    for (_, mut event) in events.drain(..) {
+    let Events { list, answers } = events;
+    let answers = Arc::new(std::mem::take(answers));
+    for (_, mut event) in list.drain(..) {
         match &mut event.what {
             What::Hostname(sighting) => {
                 sighting.observation.frame = event.mark.frame;
@@ -113,7 +111,8 @@ pub(super) fn finished(
             }
             What::Counted(seen_in) | What::Named(seen_in, _) => counts.name(*seen_in),
             What::Nameless(one) => counts.nameless += u64::from(one.instead == Instead::Hello),
-            What::Certificate(_) | What::Answer(_) | What::Lease(_) => {}
+            What::Answer(answer) => answer.share(&answers),
+            What::Certificate(_) | What::Lease(_) => {}
             What::Address => counts.addresses += 1,
             What::Quic(why) => counts.refuse_quic(*why, 1),
             What::NoHostname => counts.no_hostname += 1,

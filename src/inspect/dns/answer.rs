@@ -28,11 +28,49 @@ pub struct Answered {
     pub ech: Vec<(u8, Hostname)>,
 }
 
+/// The names that the one that was asked for goes by, at most [`MAX_CHAIN`]: memory that is used again for the next message.
+#[derive(Debug, Default)]
+pub struct Aliases {
+    names: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Aliases {
+    fn clear(&mut self) {
+        self.names.clear();
+        self.ends.clear();
+    }
+
+    const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut from = 0;
+        self.ends.iter().any(|to| self.names.get(std::mem::replace(&mut from, *to)..*to) == Some(name))
+    }
+
+    /// Adds a name that is not the root.
+    fn add(&mut self, name: &str) {
+        if name != "." && self.len() < MAX_CHAIN && !self.has(name) {
+            self.names.push_str(name);
+            self.ends.push(self.names.len());
+        }
+    }
+}
+
 impl Message<'_> {
     /// What the records say of `asked`, the name of the first question in canonical spelling. Records that do not lead from it are passed over; where
     /// the message is damaged, those before the damage count.
-    pub fn answered(&self, asked: &str, owner: &mut NameBuf, target: &mut NameBuf) -> Answered {
-        let mut aliases: Vec<Hostname> = Vec::new();
+    pub fn answered(
+        &self,
+        asked: &str,
+        owner: &mut NameBuf,
+        target: &mut NameBuf,
+        aliases: &mut Aliases,
+    ) -> Answered {
+        aliases.clear();
         let mut answered = Answered::default();
         for _ in 0..MAX_PASSES {
             let before = aliases.len();
@@ -43,8 +81,8 @@ impl Message<'_> {
                 if record.section == Section::Authority {
                     return;
                 }
-                if record.name == asked || aliases.iter().any(|alias| **alias == *record.name) {
-                    take(&record, &mut answered, &mut aliases);
+                if record.name == asked || aliases.has(record.name) {
+                    take(&record, &mut answered, aliases);
                 } else {
                     strangers = true;
                 }
@@ -61,12 +99,8 @@ impl Message<'_> {
 }
 
 /// Takes what a record says of a name that leads from the one that was asked for.
-fn take(record: &Record<'_>, answered: &mut Answered, aliases: &mut Vec<Hostname>) {
-    let mut leads_to = |name: &str| {
-        if name != "." && aliases.len() < MAX_CHAIN && !aliases.iter().any(|alias| **alias == *name) {
-            aliases.push(Hostname::from_canonical(name));
-        }
-    };
+fn take(record: &Record<'_>, answered: &mut Answered, aliases: &mut Aliases) {
+    let mut leads_to = |name: &str| aliases.add(name);
     answered.ttl = answered.ttl.min(record.ttl);
     let mut address = |ip: IpAddr| {
         answered.addresses.add(ip);
@@ -106,7 +140,9 @@ mod tests {
 
     fn read(bytes: &[u8], asked: &str) -> Answered {
         Message::parse(bytes)
-            .map(|message| message.answered(asked, &mut NameBuf::new(), &mut NameBuf::new()))
+            .map(|message| {
+                message.answered(asked, &mut NameBuf::new(), &mut NameBuf::new(), &mut Aliases::default())
+            })
             .unwrap_or_default()
     }
 

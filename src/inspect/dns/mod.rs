@@ -19,7 +19,7 @@ use crate::hostname::NameBuf;
 use crate::reader::{Reader, Short};
 
 pub use addresses::Addresses;
-pub use answer::{Answered, MAX_ADDRESSES, MAX_CHAIN, MAX_ECH};
+pub use answer::{Aliases, Answered, MAX_ADDRESSES, MAX_CHAIN, MAX_ECH};
 pub use name::{MAX_LABELS, MAX_POINTERS};
 pub use numbers::{QClass, QType};
 pub use records::{Data, MAX_RECORDS, Record, Section};

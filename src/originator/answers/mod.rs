@@ -49,7 +49,7 @@ pub struct Told<'t> {
     /// Who had asked.
     pub client: IpAddr,
     /// For which name.
-    pub name: &'t Hostname,
+    pub name: &'t str,
     /// The entry of the lists that it meets.
     pub entry: Option<&'t Arc<lists::Entry>>,
     /// Where it is at home; of more than a hundred the first count.
@@ -165,7 +165,7 @@ impl Answers {
     }
 
     /// Takes whether the client learned a configuration for encrypted hellos with how to reach a name.
-    pub fn learn_service(&mut self, client: IpAddr, name: &Hostname, has_ech: bool) {
+    pub fn learn_service(&mut self, client: IpAddr, name: &str, has_ech: bool) {
         self.given_up += u64::from(self.services.learn(service(client, name), has_ech));
     }
 
