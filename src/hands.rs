@@ -50,3 +50,22 @@ pub fn pieces(hands: &dyn Hands, length: usize) -> impl Iterator<Item = std::ops
     let size = length.div_ceil(hands.count().max(1)).max(1);
     (0..length).step_by(size).map(move |from| from..(from + size).min(length))
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Hands, Part};
+
+    /// So many hands, which do the last part first.
+    #[derive(Debug)]
+    pub(crate) struct Backwards(pub(crate) usize);
+
+    impl Hands for Backwards {
+        fn count(&self) -> usize {
+            self.0
+        }
+
+        fn all(&self, parts: Vec<Part<'_>>) {
+            parts.into_iter().rev().for_each(|part| part());
+        }
+    }
+}

@@ -108,6 +108,28 @@ fn the_program_writes_the_same_bytes() {
     }
 }
 
+/// More records at the end of a capture than are made ready at once.
+#[test]
+fn hundreds_of_records_are_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mix.pcap");
+    let path = path.to_str().unwrap();
+    undertone(&["bench", "--mix", "handshake", "--connections", "6000", "--write", path]).ended(0);
+    let run = |threads: &str, level: &str| {
+        let args = ["replay", path, "--min-level", level, "--fail-on", "low", "--threads", threads];
+        let ran = undertone(&args).ended(3);
+        let tallied = |line: &&str| line.contains("findings") || line.contains("rules");
+        (ran.out, ran.err.lines().filter(tallied).map(str::to_owned).collect::<Vec<_>>())
+    };
+    for (level, least) in [("informational", 350), ("medium", 0)] {
+        let expected = run("1", level);
+        assert!(expected.0.lines().count() >= least && !expected.1.is_empty(), "{:?}", expected.1);
+        for threads in ["2", "3", "8"] {
+            assert!(run(threads, level) == expected, "{threads} threads, {level}");
+        }
+    }
+}
+
 #[test]
 fn a_panic_of_whoever_is_told_ends_the_workers() {
     let (ended, wait) = std::sync::mpsc::channel();

@@ -9,7 +9,7 @@ use crate::hands::{Hands, each, pieces};
 /// When lines go to the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flush {
-    /// Every record at once: for findings, which are few and must not be lost.
+    /// Every record at once, and what is told together together: for findings, which are few and must not be lost.
     Each,
     /// When enough have come together, and at [`Sink::flush`]: for hostnames, which are many.
     WhenFull,
@@ -103,6 +103,7 @@ impl<W: Write> Sink for JsonLines<W> {
 mod tests {
     use super::super::tests::*;
     use super::*;
+    use crate::hands::testing::Backwards;
     use crate::inspect::SeenIn;
 
     /// Remembers every write, and has room for so many bytes.
@@ -144,6 +145,44 @@ mod tests {
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
             assert!(line.ends_with(b"}\n"));
         }
+    }
+
+    /// Whoever makes the lines, and however many there are.
+    #[test]
+    fn what_is_told_together_is_the_same_lines() {
+        let records: Vec<Record> = (0..7)
+            .map(|nth| match nth % 3 {
+                0 => Record::Summary(summary(crate::rules::Level::Low)),
+                1 => Record::Alert(crate::rules::Alert { id: nth, ..alert(hello(), &[SeenIn::TlsSni]) }),
+                _ => Record::Hostname(hello()),
+            })
+            .collect();
+        for number in 0..=records.len() {
+            let written = |write: &dyn Fn(&mut JsonLines<&mut Disk>, Vec<Record>)| {
+                let mut disk = disk(usize::MAX);
+                let mut sink = JsonLines::new("out", &mut disk, Flush::Each, Arc::new(capture()));
+                write(&mut sink, records[..number].to_vec());
+                assert!(sink.lines.is_empty(), "none waits");
+                disk.writes.concat()
+            };
+            let expected = written(&|sink, records| records.iter().for_each(|one| sink.write(one).unwrap()));
+            for hands in 1..=8 {
+                let got = written(&|sink, records| sink.write_all(records, &Backwards(hands)).unwrap());
+                assert!(got == expected, "{number} records, {hands} hands");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_told_together_fails_together_and_for_good() {
+        let mut disk = disk(3000);
+        let mut sink = JsonLines::new("out", &mut disk, Flush::Each, Arc::new(capture()));
+        let records = vec![Record::Hostname(hello()); 9];
+        let error = sink.write_all(records.clone(), &Backwards(2)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().starts_with("out: "), "{error}");
+        assert!(sink.write_all(records, &Backwards(2)).is_err() && sink.flush().is_err());
+        assert_eq!(disk.writes.concat().len(), 3000, "nothing follows what is torn");
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl<S: Sink> Sink for AtLeast<S> {
 mod tests {
     use super::super::tests::*;
     use super::*;
+    use crate::hands::testing::Backwards;
     use crate::inspect::SeenIn;
     use crate::rules::Alert;
 
@@ -95,13 +96,19 @@ mod tests {
         for (least, written, withheld) in
             [(Level::Informational, 4, 0), (Level::Low, 4, 0), (Level::Medium, 1, 1), (Level::Critical, 1, 1)]
         {
-            let mut sink = AtLeast::new(least, Counter::default());
             let alert = alert(hello(), &[SeenIn::TlsSni]);
-            sink.write(&Record::Alert(Alert { update: true, ..alert.clone() })).unwrap();
-            sink.write(&Record::Alert(alert)).unwrap();
-            sink.write(&Record::Summary(summary(Level::Low))).unwrap();
-            sink.write(&Record::Hostname(hello())).unwrap();
+            let records = vec![
+                Record::Alert(Alert { update: true, ..alert.clone() }),
+                Record::Alert(alert),
+                Record::Summary(summary(Level::Low)),
+                Record::Hostname(hello()),
+            ];
+            let mut sink = AtLeast::new(least, Counter::default());
+            records.iter().for_each(|record| sink.write(record).unwrap());
             assert_eq!((sink.inner.0, sink.withheld()), (written, withheld), "{least:?}");
+            let mut sink = AtLeast::new(least, Counter::default());
+            sink.write_all(records, &Backwards(2)).unwrap();
+            assert_eq!((sink.inner.0, sink.withheld()), (written, withheld), "{least:?}, together");
         }
     }
 }

@@ -271,9 +271,9 @@ mod tests {
     use super::super::super::hosts::HostId;
     use super::super::super::record::{Clock, FeedKind};
     use super::super::index::Span;
-    use super::super::tests::Backwards;
     use super::*;
     use crate::hands::OneByOne;
+    use crate::hands::testing::Backwards;
 
     fn taken(feed: &[u64], wire: &[u64], steps: &[usize], hands: &dyn Hands) -> Both {
         let clock = ClockId { host: HostId::default(), feed: FeedKind::Sysmon, clock: Clock::Event };

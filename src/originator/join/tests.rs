@@ -5,21 +5,7 @@ use proptest::prelude::*;
 use super::super::attribution::{Attribution, AttributionLevel};
 use super::super::record::{Parent, Process, Time};
 use super::*;
-use crate::hands::Part;
-
-/// So many hands, which do the last part first.
-#[derive(Debug)]
-pub(super) struct Backwards(pub(super) usize);
-
-impl Hands for Backwards {
-    fn count(&self) -> usize {
-        self.0
-    }
-
-    fn all(&self, parts: Vec<Part<'_>>) {
-        parts.into_iter().rev().for_each(|part| part());
-    }
-}
+use crate::hands::testing::Backwards;
 
 /// A moment of the wire, in milliseconds.
 pub(super) const fn at(milliseconds: i64) -> Timestamp {
