@@ -572,3 +572,37 @@ fn blocks_that_are_read_ahead_change_nothing() {
     let [wrong, right] = guesses;
     assert!(wrong > 100 && right > 100, "{wrong} wrong, {right} right");
 }
+
+/// A changed byte makes guesses of where records begin wrong, or the records themselves.
+#[test]
+fn a_changed_byte_changes_the_same_read_ahead_or_not() {
+    use std::io::Write;
+    let whole = misleading_pcap();
+    let mut guesses = 0;
+    for place in 24..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0xff;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        for chunk_bytes in [300, 500] {
+            let (expected, end, counts) = read(&bytes, chunk_bytes).unwrap();
+            let mut cutter = Cutter::of_file(file.reopen().unwrap(), chunk_bytes).unwrap();
+            let blocks = cutter.blocks().unwrap().clone();
+            let mut frames = Vec::new();
+            let mut next = cutter.next(Vec::new());
+            while let Some(chunk) = next {
+                let seen = |frame: Frame<'_>| {
+                    (frame.at.as_nanos(), frame.link.0, frame.wire_len, frame.bytes.to_vec())
+                };
+                frames.extend(chunk.frames().map(|(_, frame)| seen(frame)));
+                let mut buffer = Vec::new();
+                let block = blocks.read(&mut buffer);
+                guesses += usize::from(block.as_ref().is_some_and(|block| block.stretch.is_some()));
+                next = cutter.next_with(buffer, block);
+            }
+            assert_eq!(frames, expected, "byte {place}, chunks of {chunk_bytes}");
+            assert_eq!((cutter.end().unwrap(), cutter.counts().frames), (end, counts.frames), "byte {place}");
+        }
+    }
+    assert!(guesses > 1000, "{guesses} guesses");
+}
